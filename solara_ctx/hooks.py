@@ -1,0 +1,63 @@
+"""Call-backs that run when something ends, last registered first."""
+
+import threading
+import weakref
+from collections.abc import Callable
+from functools import partial
+
+Hook = Callable[[], object]
+
+
+class _Entry:
+    """Identity for one registration: the same function may be registered twice."""
+
+    __slots__ = ("__weakref__", "hook")
+
+    def __init__(self, hook: Hook) -> None:
+        self.hook = hook
+
+
+class HookStack:
+    """A stack of hooks that may be added and removed while it is being emptied.  Safe from any thread."""
+
+    def __init__(self) -> None:
+        # Protects the two fields below.  Never held while a hook runs: a hook may take the user's own locks.
+        self._lock = threading.Lock()
+        self._entries: list[_Entry] = []
+        self._sealed = False
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def add(self, hook: Hook) -> Callable[[], None] | None:
+        """Put *hook* on top.
+
+        Returns:
+            A function that removes it again, harmless to call twice, and that keeps neither hook nor stack alive;
+            `None` when the stack has been emptied for good: then the caller has to run the hook.
+        """
+        entry = _Entry(hook)
+        with self._lock:
+            if self._sealed:
+                return None
+            self._entries.append(entry)
+        return partial(_remove, weakref.ref(self), weakref.ref(entry))
+
+    def pop(self) -> Hook | None:
+        """Take the top hook off; `None`, and no more hooks are taken, when there is none left."""
+        with self._lock:
+            if self._entries:
+                return self._entries.pop().hook
+            self._sealed = True
+            return None
+
+    def _discard(self, entry: _Entry) -> None:
+        with self._lock:
+            if entry in self._entries:
+                self._entries.remove(entry)
+
+
+def _remove(stack_ref: weakref.ref[HookStack], entry_ref: weakref.ref[_Entry]) -> None:
+    stack, entry = stack_ref(), entry_ref()
+    if stack is not None and entry is not None:
+        stack._discard(entry)

@@ -1,0 +1,141 @@
+"""A kernel's jobs: one at a time, in order, on any pool of threads."""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+log = logging.getLogger(__name__)
+
+Job = Callable[[], None]
+
+
+class Pool(Protocol):
+    """Where a mailbox runs its jobs."""
+
+    def submit(self, job: Job) -> None:
+        """Run *job* soon on some thread."""
+
+
+class Mailbox:
+    """Runs the jobs of one kernel in order, never two at once.  `put` is safe from any thread and never blocks.
+
+    A mailbox occupies a thread only while it has jobs, and hands the thread back after each one: a kernel with a
+    thousand messages waiting delays the others by one message, not by a thousand.
+
+    Args:
+        pool: Where jobs run.
+        limit: Above so many waiting jobs `put` asks the caller to hold back.
+    """
+
+    def __init__(self, pool: Pool, *, limit: int) -> None:
+        self._pool = pool
+        self._limit = limit
+        # Protects every field below.  Held for O(1) work only, never while a job runs.
+        self._lock = threading.Lock()
+        self._jobs: deque[Job] = deque()
+        self._scheduled = False
+        self._started = False
+        self._closed = False
+        self._thread_ident: int | None = None
+        self._when_drained: deque[Job] = deque()
+        self._when_stopped: Job | None = None
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    @property
+    def thread_ident(self) -> int | None:
+        """The ident of the thread that runs a job of this mailbox just now."""
+        return self._thread_ident
+
+    def start(self) -> None:
+        """Run what has been put so far, and from now on what is put."""
+        with self._lock:
+            self._started = True
+            submit = self._claim_turn()
+        if submit:
+            self._pool.submit(self._turn)
+
+    def put(self, job: Job) -> bool:
+        """Queue a job; dropped when the mailbox is closed.
+
+        Returns:
+            Whether there is room for more.  Where not, hold back until `when_drained` calls.
+        """
+        with self._lock:
+            if self._closed:
+                return True
+            self._jobs.append(job)
+            submit = self._claim_turn()
+            room = len(self._jobs) < self._limit
+        if submit:
+            self._pool.submit(self._turn)
+        return room
+
+    def when_drained(self, callback: Job) -> None:
+        """Call *callback* once, from any thread, when at most half of the limit is waiting or the mailbox closes."""
+        with self._lock:
+            if not self._closed and len(self._jobs) > self._limit // 2:
+                self._when_drained.append(callback)
+                return
+        callback()
+
+    def close(self, when_stopped: Job) -> int:
+        """Drop what waits, take nothing more, and call *when_stopped* once no job runs.
+
+        Returns:
+            How many waiting jobs were dropped.
+        """
+        with self._lock:
+            dropped, self._jobs = self._jobs, deque()
+            self._closed = True
+            drained, self._when_drained = self._when_drained, deque()
+            running = self._thread_ident is not None
+            if running:
+                self._when_stopped = when_stopped
+        for callback in drained:
+            callback()
+        if not running:
+            when_stopped()
+        return len(dropped)
+
+    def _claim_turn(self) -> bool:
+        """Whether a turn has to be submitted now; the lock is held."""
+        if not self._started or self._closed or not self._jobs or self._scheduled:
+            return False
+        self._scheduled = True
+        return True
+
+    def _turn(self) -> None:
+        with self._lock:
+            if not self._jobs:
+                self._scheduled = False
+                return
+            job = self._jobs.popleft()
+            self._thread_ident = threading.get_ident()
+        try:
+            job()
+        except BaseException:  # a SystemExit of user code must not end a thread that serves everybody
+            log.exception("a job of a kernel failed in a way that it should have handled itself")
+        del job
+        with self._lock:
+            self._scheduled = False
+            self._thread_ident = None
+            submit = self._claim_turn()
+            drained = self._take_drained()
+            stopped, self._when_stopped = self._when_stopped, None
+        if submit:
+            self._pool.submit(self._turn)
+        for callback in drained:
+            callback()
+        if stopped is not None:
+            stopped()
+
+    def _take_drained(self) -> deque[Job]:
+        if not self._when_drained or len(self._jobs) > self._limit // 2:
+            return deque()
+        drained, self._when_drained = self._when_drained, deque()
+        return drained
+

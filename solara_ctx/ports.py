@@ -1,0 +1,98 @@
+"""What the core asks of the world: a kernel to host (`Host`), a page to send to (`Sink`), ids to hand out (`Ids`).
+
+The core implements none of them and imports nobody who does; `web/app.py` puts them together.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+
+class Sink(Protocol):
+    """Where frames for one connection of a browser page go.  Safe from any thread, never blocks."""
+
+    @property
+    def subprotocol(self) -> str | None:
+        """The Jupyter websocket subprotocol that was negotiated, `None` for the default framing."""
+
+    @property
+    def queued_frames(self) -> int:
+        """How many frames wait to be written."""
+
+    @property
+    def queued_bytes(self) -> int:
+        """How many bytes wait to be written."""
+
+    def put(self, frame: str | bytes) -> None:
+        """Queue a frame; dropped when the sink is closed."""
+
+    def close(self, code: int, reason: str) -> None:
+        """End the connection with a close code and a one-word reason, after the frames queued so far."""
+
+
+class Host(Protocol):
+    """What a context needs of a kernel: one kernel of one run of the page function.
+
+    `connect`, `disconnect` and `stats` are called on the event loop's thread, everything else on a worker with the
+    context current, one call at a time.  None of them raises for what a page or a user's code did wrong.
+    """
+
+    @property
+    def run_id(self) -> str:
+        """Names this run of the page function; a page that sees another one starts afresh."""
+
+    @property
+    def kernel(self) -> object:
+        """The ipykernel kernel."""
+
+    @property
+    def widgets(self) -> Mapping[str, object]:
+        """The live widgets by model id."""
+
+    @property
+    def comm_count(self) -> int:
+        """How many comms are open."""
+
+    def connect(self, page_id: str, sink: Sink) -> None:
+        """Send to that page too, from now on; a page has one sink, the newest."""
+
+    def disconnect(self, page_id: str, sink: Sink) -> None:
+        """Stop sending to that sink; a no-op when the page has a newer one."""
+
+    def receive(self, page_id: str, frame: str | bytes) -> None:
+        """Handle one frame that the page sent."""
+
+    def show(self, result: object) -> None:
+        """Show what the page function returned.
+
+        Raises:
+            TypeError: it is nothing that can be shown.
+        """
+
+    def show_error(self, error: BaseException) -> None:
+        """Show the page that the page function has failed."""
+
+    def close_app(self) -> None:
+        """Close what the page function returned."""
+
+    def close_widgets(self) -> None:
+        """Close every widget, and sever what ties them to each other."""
+
+    def close_kernel(self) -> None:
+        """Close comms, shell, session and kernel, and sever what ties them to each other."""
+
+
+class Ids(Protocol):
+    """Kernel ids: issued by the server, bound to a session, and worthless to anybody else."""
+
+    def issue(self, session_id: str) -> str:
+        """A new kernel id for that session."""
+
+    def check(self, kernel_id: str, session_id: str) -> None:
+        """Check that the id was issued to that session.
+
+        Raises:
+            InvalidKernelId: it was not.
+        """
+
+    def remaining_s(self, kernel_id: str) -> float:
+        """For how many seconds more a kernel may be started under a checked id; zero or less once it has expired."""

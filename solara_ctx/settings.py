@@ -1,0 +1,228 @@
+"""Settings from the environment: frozen, checked at start, and each documented where it is declared.
+
+`Settings` is the one list of what is read: the reference in the docs is generated from it.
+"""
+
+import re
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from solara_ctx.errors import KernelContextError
+
+_UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_UNIT_BYTES = {"": 1, "b": 1, "kb": 1000, "mb": 1000**2, "gb": 1000**3, "kib": 1024, "mib": 1024**2, "gib": 1024**3}
+_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_DURATION = re.compile(rf"(?:{_DURATION_PART.pattern})+")
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)")
+
+DURATION_FORMS = '"24h", "90s", "500ms", "1h30m", "2d", or seconds such as "30"'
+SIZE_FORMS = '"64MB", "512KiB", or bytes such as "1000000"'
+# A timer further away than this is no use to anybody, and `loop.call_at` overflows some platforms' clocks.
+_LONGEST_S = 10 * 365 * 86400.0
+
+
+class InvalidSettings(KernelContextError):
+    """A setting has a value that can't be used; the message names the variable, the value and the valid forms."""
+
+
+def parse_duration(value: object) -> float:
+    """Read a duration: "24h", "90s", "500ms", "1h30m", "2d", or a number of seconds.
+
+    Returns:
+        Seconds.
+
+    Raises:
+        ValueError: it is no such duration, negative, not finite, or longer than ten years.
+    """
+    seconds = _duration_seconds(value)
+    if seconds is None or not 0 <= seconds <= _LONGEST_S:
+        raise ValueError(f"not a duration; write it as {DURATION_FORMS}")
+    return seconds
+
+
+def _duration_seconds(value: object) -> float | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        return float(value)
+    if not isinstance(value, str):
+        return None
+    text = "".join(value.split()).lower()
+    if _NUMBER.fullmatch(text):
+        return float(text)
+    if not _DURATION.fullmatch(text):
+        return None
+    return sum(float(number) * _UNIT_SECONDS[unit] for number, unit in _DURATION_PART.findall(text))
+
+
+def parse_size(value: object) -> int:
+    """Read a size: "64MB" (10^6), "64MiB" (2^20), or a number of bytes.
+
+    Raises:
+        ValueError: it is no such size.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    match = _SIZE.fullmatch(value.strip().lower()) if isinstance(value, str) else None
+    if match is None or match[2] not in _UNIT_BYTES:
+        raise ValueError(f"not a size; write it as {SIZE_FORMS}")
+    return int(float(match[1]) * _UNIT_BYTES[match[2]])
+
+
+def _split(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _check_origin(origin: str) -> str:
+    if not re.fullmatch(r"https?://[^/?#@\s]+", origin):
+        raise ValueError('not an origin; write it as "https://app.example.org" or "http://localhost:8000"')
+    return origin.lower()
+
+
+Duration = Annotated[float, BeforeValidator(parse_duration)]
+Size = Annotated[int, BeforeValidator(parse_size), Field(gt=0)]
+Origin = Annotated[str, AfterValidator(_check_origin)]
+
+
+def _variable(*names: str) -> Any:  # noqa: ANN401 - pydantic's own type for the alias
+    return AliasChoices(*names)
+
+
+class Settings(BaseSettings):
+    """How kernels are kept, limited and shown.  Read from the environment; keyword arguments win.
+
+    A field is named after its variable: `SOLARA_KERNEL_CULL_TIMEOUT` is `kernel_cull_timeout`.  Durations are seconds, sizes bytes.
+    The object is frozen; any thread may read it.
+
+    Raises:
+        InvalidSettings: a value can't be used.
+    """
+
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
+        frozen=True, extra="forbid", populate_by_name=True, env_ignore_empty=True, validate_default=False
+    )
+
+    kernel_cull_timeout: Duration = Field(
+        default=86400.0,
+        validation_alias=_variable("SOLARA_KERNEL_CULL_TIMEOUT"),
+        description="How long a kernel is kept after its last page has lost its connection. A page that comes back "
+        "in time finds everything as it was. A page that is closed for good ends its kernel at once.",
+    )
+    kernel_connect_timeout: Duration = Field(
+        default=300.0,
+        validation_alias=_variable("SOLARA_KERNEL_CONNECT_TIMEOUT"),
+        description="How long the id that a page carries may be used to start its kernel. Until then it costs nothing.",
+    )
+    kernel_max_count: int | None = Field(
+        default=None,
+        ge=1,
+        validation_alias=_variable("SOLARA_KERNEL_MAX_COUNT", "SOLARA_KERNELS_MAX_COUNT"),
+        description="How many kernels may live in this process. One more is refused with 503. Unset: no limit.",
+    )
+    kernel_max_per_session: int | None = Field(
+        default=None,
+        ge=1,
+        validation_alias=_variable("SOLARA_KERNEL_MAX_PER_SESSION"),
+        description="How many kernels one browser session may have. One more is refused with 503. Unset: no limit.",
+    )
+    kernel_close_timeout: Duration = Field(
+        default=5.0,
+        validation_alias=_variable("SOLARA_KERNEL_CLOSE_TIMEOUT"),
+        description="How long one step of closing a kernel may take: one hook, the wait for a callback that still "
+        "runs, the wait for its tasks. A step over its budget is abandoned and named in the log.",
+    )
+    kernel_drain_timeout: Duration = Field(
+        default=20.0,
+        validation_alias=_variable("SOLARA_KERNEL_DRAIN_TIMEOUT"),
+        description="How long closing all kernels may take when the server stops. A bound, never a delay.",
+    )
+    kernel_threads: int = Field(
+        default=64,
+        ge=1,
+        le=10_000,
+        validation_alias=_variable("SOLARA_KERNEL_THREADS"),
+        description="How many worker threads run page functions and callbacks of all kernels together. "
+        "Threads are started on demand and end when idle.",
+    )
+    kernel_mailbox_limit: int = Field(
+        default=1000,
+        ge=1,
+        validation_alias=_variable("SOLARA_KERNEL_MAILBOX_LIMIT"),
+        description="How many messages of a kernel may wait for its worker. Above it, the server stops reading from "
+        "that kernel's pages until half of them are handled.",
+    )
+    kernel_outbox_limit: Size = Field(
+        default=64_000_000,
+        validation_alias=_variable("SOLARA_KERNEL_OUTBOX_LIMIT"),
+        description="How many bytes may wait to be sent to one page. A page that falls further behind loses its "
+        "connection, comes back and takes the newest state.",
+    )
+    websocket_max_frame: Size = Field(
+        default=100_000_000,
+        validation_alias=_variable("SOLARA_WEBSOCKET_MAX_FRAME"),
+        description="The largest message that a page may send. The server's own limit holds too "
+        "(uvicorn: `--ws-max-size`).",
+    )
+    allowed_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_split)] = Field(
+        default=(),
+        validation_alias=_variable("SOLARA_ALLOWED_ORIGINS"),
+        description="Origins, besides the server's own, whose pages may connect; separated by commas.",
+    )
+    session_secret_key: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        validation_alias=_variable("SOLARA_SESSION_SECRET_KEY"),
+        description="The key that session cookies and kernel ids are signed with, 16 characters or more. Unset: a "
+        "random key, new with each start of the server.",
+    )
+    resourcez_token: SecretStr | None = Field(
+        default=None,
+        min_length=1,
+        validation_alias=_variable("SOLARA_RESOURCEZ_TOKEN"),
+        description="The bearer token for `/resourcez`. Where it is set, a caller from another machine who does not "
+        "send it gets totals only.",
+    )
+    debug: bool = Field(
+        default=False,
+        validation_alias=_variable("SOLARA_DEBUG"),
+        description="Show tracebacks of page functions in the page. Not for production.",
+    )
+
+    def __init__(self, **values: Any) -> None:  # noqa: ANN401 - pydantic's own signature
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            # `from None`: pydantic's message repeats the input, and the input may be a secret.
+            raise InvalidSettings(_explain(error)) from None
+
+
+def variable_names(field: str) -> list[str]:
+    """The environment variables that a field of `Settings` is read from, the preferred one first."""
+    alias = Settings.model_fields[field].validation_alias
+    if not isinstance(alias, AliasChoices):
+        raise TypeError(f"Settings.{field} declares no environment variable")
+    return [str(choice) for choice in alias.choices]
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors(include_url=False, include_context=False):
+        name = str(problem["loc"][0]) if problem["loc"] else "settings"
+        field = _field_of(name)
+        if field is None:
+            lines.append(f"{name} is no setting; the settings are: {', '.join(Settings.model_fields)}")
+            continue
+        secret = "Secret" in str(Settings.model_fields[field].annotation)
+        value = "the given value (not shown)" if secret else repr(problem["input"])
+        lines.append(f"{variable_names(field)[0]} can't be {value}: {problem['msg'].removeprefix('Value error, ')}")
+    return "; ".join(lines)
+
+
+def _field_of(name: str) -> str | None:
+    for field in Settings.model_fields:
+        if name == field or name in variable_names(field):
+            return field
+    return None

@@ -1,0 +1,123 @@
+"""The threads that run user code: started on demand, shared by all kernels, replaced when one gets stuck.
+
+Not `concurrent.futures.ThreadPoolExecutor`: the interpreter waits for that one's threads when it exits, so one
+callback that blocks for ever would keep a stopped server alive; and a thread that a hook has blocked would be lost
+to everybody else.
+"""
+
+import contextvars
+import itertools
+import threading
+from collections import deque
+from collections.abc import Callable
+
+_IDLE_S = 30.0
+_numbers = itertools.count(1)
+
+
+class WorkerPool:
+    """Runs jobs on daemon threads, at most *limit* at a time.  Safe from any thread.
+
+    A job takes no argument and must not raise: whoever submits knows what to do with an error.
+    """
+
+    def __init__(self, limit: int, *, name: str = "solara-ctx-worker", idle_s: float = _IDLE_S) -> None:
+        self._name = name
+        self._idle_s = idle_s
+        # Protects every field below.  Held for O(1) work only, never while a job runs.
+        self._lock = threading.Condition(threading.Lock())
+        self._limit = limit
+        self._jobs: deque[Callable[[], None]] = deque()
+        self._threads = 0
+        self._idle = 0
+        self._stuck = 0
+        self._closed = False
+
+    @property
+    def threads(self) -> int:
+        """How many threads there are, idle and stuck ones included."""
+        return self._threads
+
+    @property
+    def busy(self) -> int:
+        """How many threads run a job."""
+        return self._threads - self._idle
+
+    @property
+    def stuck(self) -> int:
+        """How many threads run a job that somebody has given up on."""
+        return self._stuck
+
+    @property
+    def queued(self) -> int:
+        """How many jobs wait for a thread."""
+        return len(self._jobs)
+
+    def submit(self, job: Callable[[], None]) -> None:
+        """Run *job* on a thread, as soon as one is free.
+
+        Raises:
+            RuntimeError: the pool is closed.
+        """
+        with self._lock:
+            if self._closed:
+                raise RuntimeError(f"the worker pool {self._name} is closed")
+            self._jobs.append(job)
+            if self._idle >= len(self._jobs):
+                self._lock.notify()
+                return
+            if self._threads - self._stuck >= self._limit:
+                return
+            self._threads += 1
+        self._start_thread()
+
+    def give_up_on_one(self) -> Callable[[], None]:
+        """A job is stuck: let another thread take its place.
+
+        Returns:
+            To be called once when the stuck job has ended after all.
+        """
+        with self._lock:
+            self._stuck += 1
+            start = bool(self._jobs) and not self._idle and not self._closed
+            self._threads += start
+        if start:
+            self._start_thread()
+        return self._recover_one
+
+    def close(self) -> None:
+        """Take no more jobs; threads end when the queue is empty.  Does not wait."""
+        with self._lock:
+            self._closed = True
+            self._lock.notify_all()
+
+    def _recover_one(self) -> None:
+        with self._lock:
+            self._stuck -= 1
+
+    def _start_thread(self) -> None:
+        thread = threading.Thread(target=self._work, name=f"{self._name}-{next(_numbers)}", daemon=True)
+        # Started from an empty context: the thread serves every kernel and must not inherit that of its first job.
+        contextvars.Context().run(thread.start)
+
+    def _work(self) -> None:
+        while (job := self._next_job()) is not None:
+            try:
+                job()
+            finally:
+                # The next line may park this frame for a long time; it must not be what keeps the job's kernel.
+                del job
+
+    def _next_job(self) -> Callable[[], None] | None:
+        with self._lock:
+            # Above the limit once a stuck job has come back: the surplus thread ends.
+            while not self._jobs and not self._closed and self._threads - self._stuck <= self._limit:
+                self._idle += 1
+                woken = self._lock.wait(self._idle_s)
+                self._idle -= 1
+                if not woken and not self._jobs:
+                    break
+            if self._jobs:
+                return self._jobs.popleft()
+            self._threads -= 1
+            return None
