@@ -3,7 +3,10 @@
 import asyncio
 import contextvars
 from collections.abc import Callable
-from typing import Protocol
+from functools import partial
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
 
 
 class Timer(Protocol):
@@ -37,18 +40,42 @@ class LoopClock:
         return self._loop.call_at(when, callback, context=contextvars.Context())
 
 
-async def wait_within(clock: Clock, future: "asyncio.Future[object]", budget_s: float) -> bool:
-    """Wait for *future* for at most *budget_s* seconds of *clock*; say whether it is done.  Loop only.
+async def wait_through(future: "asyncio.Future[T]") -> None:
+    """Wait for *future*, also when the waiting task is cancelled meanwhile.  Its outcome is not looked at.  Loop only.
 
-    The future is left alone either way: it is neither cancelled nor asked for its result.
+    `asyncio.run` cancels every task when its main coroutine returns.  A teardown that stopped half-way then is just
+    what this library exists to prevent; every wait of a teardown has a budget, so that it ends all the same.
+    """
+    task = asyncio.current_task()
+    while not future.done():
+        try:
+            await asyncio.wait((future,))
+        except asyncio.CancelledError:
+            if task is not None:
+                task.uncancel()
+
+
+async def wait_within(clock: Clock, future: "asyncio.Future[T]", budget_s: float) -> bool:
+    """Wait for *future* for at most *budget_s* seconds of *clock*, also when the waiting task is cancelled meanwhile.
+
+    Returns:
+        Whether the future is done.  It is left alone either way: neither cancelled nor asked for its outcome.
     """
     if future.done():
         return True
-    expired = asyncio.get_running_loop().create_future()
-    timer = clock.call_at(clock.now() + budget_s, lambda: expired.done() or expired.set_result(None))
+    loop = asyncio.get_running_loop()
+    first: asyncio.Future[None] = loop.create_future()
+    settle = partial(_settle, first)
+    timer = clock.call_at(clock.now() + budget_s, settle)
+    future.add_done_callback(settle)
     try:
-        await asyncio.wait((future, expired), return_when=asyncio.FIRST_COMPLETED)
+        await wait_through(first)
     finally:
         timer.cancel()
-        expired.cancel()
+        future.remove_done_callback(settle)
     return future.done()
+
+
+def _settle(future: "asyncio.Future[None]", *_done: object) -> None:
+    if not future.done():
+        future.set_result(None)

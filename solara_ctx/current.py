@@ -13,12 +13,16 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar
 
 from solara_ctx.errors import ContextClosed, NoCurrentContext
 
 if TYPE_CHECKING:
     from solara_ctx.context import VirtualKernelContext
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Handle:
@@ -157,7 +161,7 @@ def _note_foreign_thread(handle: Handle | None) -> None:
         handle.foreign_threads.add(ident)
 
 
-def call_bound(handle: Handle | None, function: Callable[..., object], /, *args: object, **kwargs: object) -> object:
+def call_bound(handle: Handle | None, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     """Call *function* with *handle* current."""
     with bound(handle):
         return function(*args, **kwargs)

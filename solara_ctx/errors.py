@@ -34,12 +34,19 @@ class NoCurrentContext(KernelContextError):  # noqa: N818 - reads better than No
 
 
 class ContextClosed(KernelContextError):
-    """The kernel has ended: it takes no more pages, messages or tasks."""
+    """The kernel has ended: it takes no more pages, messages or tasks.
 
-    def __init__(self, kernel_id: str, *, doing: str) -> None:
+    Attributes:
+        reason: Why it ended, where that is known.
+    """
+
+    def __init__(self, kernel_id: str, *, doing: str, reason: str | None = None) -> None:
+        why = "" if reason is None else f" ({reason})"
         super().__init__(
-            f"kernel {redact(kernel_id)} is closed and can't {doing}; stop using it, its page has to be loaded again"
+            f"kernel {redact(kernel_id)} is closed{why} and can't {doing}; stop using it, "
+            "its page has to be loaded again"
         )
+        self.reason = reason
 
 
 class SessionMismatch(KernelContextError):

@@ -76,6 +76,8 @@ class CloseCode(int, Enum):
     TOO_BIG = 1009
     RESTART = 1012
     TRY_AGAIN_LATER = 1013
+    REPLACED = 4409
+    """Ours, after HTTP's 409: the same page has connected anew; this connection is its past."""
     GONE = 4410
     """Ours, after HTTP's 410: the kernel has ended while the page was connecting."""
 

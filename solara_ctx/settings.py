@@ -4,7 +4,7 @@
 """
 
 import re
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -87,7 +87,7 @@ Size = Annotated[int, BeforeValidator(parse_size), Field(gt=0)]
 Origin = Annotated[str, AfterValidator(_check_origin)]
 
 
-def _variable(*names: str) -> Any:  # noqa: ANN401 - pydantic's own type for the alias
+def _variable(*names: str) -> AliasChoices:
     return AliasChoices(*names)
 
 
@@ -191,7 +191,7 @@ class Settings(BaseSettings):
         description="Show tracebacks of page functions in the page. Not for production.",
     )
 
-    def __init__(self, **values: Any) -> None:  # noqa: ANN401 - pydantic's own signature
+    def __init__(self, **values: object) -> None:
         try:
             super().__init__(**values)
         except ValidationError as error:

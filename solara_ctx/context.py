@@ -1,0 +1,523 @@
+"""One kernel of one browser page: who it is, who is connected, what state it is in, and how it ends."""
+
+import asyncio
+import concurrent.futures
+import logging
+import re
+import threading
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from types import MappingProxyType, TracebackType
+from typing import Protocol, Self, TypeVar
+
+from solara_ctx import current
+from solara_ctx.clock import Clock, wait_through
+from solara_ctx.current import Handle
+from solara_ctx.errors import ContextClosed, WrongThread, redact
+from solara_ctx.hooks import Hook
+from solara_ctx.kernel_var import KernelValues
+from solara_ctx.lifecycle import CloseCode, CloseReason, Event, PageStatus, State, transition
+from solara_ctx.pages import PageTable
+from solara_ctx.ports import Host, Sink
+from solara_ctx.run import KernelRun, PageFunction, StartHook
+from solara_ctx.stats import KernelStats
+from solara_ctx.teardown import CloseReport, Teardown
+from solara_ctx.workers import WorkerPool
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+# It travels as the reason of a websocket's close frame, which has room for 123 bytes (RFC 6455 section 5.5).
+_REASON = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+_NOTHING: Mapping[str, object] = MappingProxyType({})
+
+
+class Owner(Protocol):
+    """What a context needs of the registry that holds it.  The methods are called on the loop only."""
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop whose thread owns the context."""
+
+    @property
+    def loop_thread(self) -> int:
+        """The ident of that thread."""
+
+    @property
+    def clock(self) -> Clock:
+        """The time that everything goes by."""
+
+    @property
+    def workers(self) -> WorkerPool:
+        """Runs page functions and callbacks."""
+
+    @property
+    def closers(self) -> WorkerPool:
+        """Runs the steps of teardowns."""
+
+    @property
+    def mailbox_limit(self) -> int:
+        """How many messages may wait before pages are held back."""
+
+    @property
+    def step_budget_s(self) -> float:
+        """How long one step of a teardown may take, in seconds."""
+
+    def make_host(self, handle: Handle) -> Host:
+        """A fresh kernel for the context behind *handle*."""
+
+    def start_hooks(self) -> Iterable[StartHook]:
+        """What runs in each kernel before its page function."""
+
+    def schedule_cull(self, context: "VirtualKernelContext") -> "asyncio.Future[None]":
+        """Close the context after the cull timeout; the future is done when that has run."""
+
+    def cancel_cull(self, context: "VirtualKernelContext") -> None:
+        """Forget the cull, if one is due."""
+
+    def seconds_to_cull(self, context: "VirtualKernelContext") -> float | None:
+        """How long until the context is culled, `None` if it is not due."""
+
+    def spawn(self, coroutine: Coroutine[object, None, None]) -> None:
+        """Run a coroutine of a context's lifecycle to its end, whatever happens to those who wait for it."""
+
+    def forget(self, context: "VirtualKernelContext") -> None:
+        """Take the context out of the registry, by identity."""
+
+    def record(self, report: CloseReport) -> None:
+        """Count a teardown."""
+
+    def scrub_threads(self, idents: set[int]) -> None:
+        """Drop what `threading` keeps of foreign threads that have ended."""
+
+
+class VirtualKernelContext:
+    """A virtual kernel: an ipykernel kernel, its shell and widgets, and everything that lives and dies with them.
+
+    Made by `KernelRegistry`, never directly.  It belongs to the event loop of its registry: the `page_...` methods
+    may be called on that loop's thread only.  What user code needs (`on_close`, `create_task`, `restart`, `close`, the
+    properties, `with context:`) may be used from any thread.
+    """
+
+    def __init__(self, kernel_id: str, session_id: str, *, owner: Owner, page: PageFunction) -> None:
+        self.id = kernel_id
+        """The kernel id, as it was issued.  Show it redacted."""
+        self.session_id = session_id
+        """The browser session that the kernel belongs to."""
+        self.closed_event = threading.Event()
+        """Set last of all: the kernel is down and out of the registry, and nothing of ours refers to it any more."""
+        self._owner = owner
+        self._page: PageFunction | None = page
+        self._state = State.OPEN
+        self._pages = PageTable()
+        self._restart_done: asyncio.Future[None] | None = None
+        self._started_at = self._presence_since = owner.clock.now()
+        self._restarts = 0
+        # Protects the three fields below: `close` and `restart` may be called from any thread at once.
+        self._claim = threading.Lock()
+        self._close_reason: str | None = None
+        self._closing: concurrent.futures.Future[CloseReport] | None = None
+        self._restarting: concurrent.futures.Future[CloseReport] | None = None
+        self._run: KernelRun | None = self._new_run()
+        self._run.start(page, owner.start_hooks())
+
+    def __repr__(self) -> str:
+        return f"<VirtualKernelContext {redact(self.id)} {self._state.value} pages={len(self._pages.status)}>"
+
+    # What it is
+
+    @property
+    def state(self) -> State:
+        """`OPEN`, `RESTARTING`, `CLOSING` or `CLOSED`."""
+        return self._state
+
+    @property
+    def close_reason(self) -> str | None:
+        """Why the kernel ends or has ended: the first reason that was given; `None` while nobody has asked for it."""
+        return self._close_reason
+
+    @property
+    def page_status(self) -> Mapping[str, PageStatus]:
+        """Status by page id, a snapshot."""
+        return self._pages.status
+
+    @property
+    def host(self) -> Host | None:
+        """The kernel's inside; `None` once the context is closed."""
+        return None if self._run is None else self._run.host
+
+    @property
+    def kernel(self) -> object | None:
+        """The ipykernel kernel; `None` once the context is closed."""
+        return None if self._run is None else self._run.host.kernel
+
+    @property
+    def widgets(self) -> Mapping[str, object]:
+        """The living ipywidgets of this kernel by model id; empty once the context is closed."""
+        return _NOTHING if self._run is None else self._run.host.widgets
+
+    @property
+    def kernel_values(self) -> KernelValues:
+        """The values of the `KernelVar`s.
+
+        Raises:
+            ContextClosed: the context is closed.
+        """
+        return self._living_run("hold values").values
+
+    def handle(self) -> Handle:
+        """The weak handle under which the running kernel is current somewhere.
+
+        Raises:
+            ContextClosed: the context is closed.
+        """
+        return self._living_run("be made current").handle
+
+    # Being current
+
+    def __enter__(self) -> Self:
+        current.push(self.handle())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        current.pop()
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        current.pop()
+
+    # Pages; loop only
+
+    def page_connect(self, page_id: str, sink: Sink | None = None) -> int:
+        """A connection of a page begins.  A cull that was due is forgotten.
+
+        Args:
+            page_id: Names the page; chosen by the browser.
+            sink: Where to send what the kernel has to say; `None` for a page that only counts.
+
+        Returns:
+            The number of the connection, for `page_disconnect`.
+
+        Raises:
+            ContextClosed: the kernel is closing or closed.
+            WrongThread: not called on the loop's thread.
+        """
+        self._on_loop()
+        if self._state in {State.CLOSING, State.CLOSED} or self._run is None:
+            raise ContextClosed(self.id, doing="take a page")
+        self._fire(Event.CONNECT)
+        self._owner.cancel_cull(self)
+        if not self._pages.any_connected():
+            self._presence_since = self._owner.clock.now()
+        page, replaced = self._pages.connect(page_id, sink, self._owner.clock.now())
+        if replaced is not None:
+            replaced.close(CloseCode.REPLACED, "replaced")
+        if sink is not None:
+            self._run.host.connect(page_id, sink)
+        return page.connection
+
+    def page_disconnect(self, page_id: str, connection: int | None = None) -> "asyncio.Future[None]":
+        """A connection of a page has ended.  When no page is connected any more, the cull is due after its timeout.
+
+        Args:
+            page_id: As for `page_connect`.
+            connection: What `page_connect` returned.  A connection that is not the newest of its page changes
+                nothing; `None` stands for the newest.
+
+        Returns:
+            Done when the cull has run; cancelled when a page connects again or a newer disconnect takes its place.
+            Where this disconnect leads to no cull, it is done already.
+
+        Raises:
+            WrongThread: not called on the loop's thread.
+        """
+        self._on_loop()
+        page = self._pages.get(page_id)
+        sink = None if page is None else page.sink
+        page = self._pages.disconnect(page_id, connection, self._owner.clock.now())
+        if page is None:
+            return self._nothing_to_wait_for()
+        self._fire(Event.DISCONNECT)
+        if sink is not None and self._run is not None:
+            self._run.host.disconnect(page_id, sink)
+        if page.status is not PageStatus.DISCONNECTED:
+            return self._nothing_to_wait_for()
+        return self._nobody_there() or self._nothing_to_wait_for()
+
+    def page_close(self, page_id: str) -> None:
+        """A page has said that it is gone for good.  The kernel closes with the last of its pages.
+
+        Harmless for a page that is unknown or has said so before.
+
+        Raises:
+            WrongThread: not called on the loop's thread.
+        """
+        self._on_loop()
+        if not self._pages.close(page_id, self._owner.clock.now()):
+            return
+        if self._pages.all_closed():
+            self.close(CloseReason.PAGE_CLOSED)
+        else:
+            self._nobody_there()
+
+    def receive(self, page_id: str, frame: str | bytes) -> bool:
+        """Hand over a frame that a page has sent; dropped once the kernel is closing.  Loop only.
+
+        Returns:
+            Whether there is room for more; where not, `when_drained` says when there is.
+        """
+        return self._run is None or self._run.receive(page_id, frame)
+
+    def when_drained(self, callback: Callable[[], None]) -> None:
+        """Call *callback* once, from any thread, when there is room for more frames or the kernel is closing."""
+        if self._run is None:
+            callback()
+        else:
+            self._run.mailbox.when_drained(callback)
+
+    # What user code asks for; any thread
+
+    def on_close(self, hook: Hook) -> Callable[[], None]:
+        """Call *hook*, without arguments, when the kernel closes or restarts: last registered first, on a worker, with
+        the context current.  When all hooks have already run, it is called at once.
+
+        Returns:
+            A function that takes the hook off again, harmless to call twice.
+        """
+        run = self._run
+        unregister = None if run is None else run.hooks.add(hook)
+        if unregister is not None:
+            return unregister
+        try:
+            hook()
+        except Exception:
+            log.exception("an on_close hook of kernel %s failed", redact(self.id))
+        return _do_nothing
+
+    def create_task(
+        self, coroutine: Coroutine[object, None, T], *, name: str | None = None
+    ) -> concurrent.futures.Future[T]:
+        """Run *coroutine* as a task on the server's event loop, with this kernel current.
+
+        It is cancelled, and awaited, when the kernel closes or restarts.  An error is logged.  The coroutine shares the loop with
+        everybody's connections: what blocks belongs into `await asyncio.to_thread(...)`.
+
+        Returns:
+            A future for its result; cancelling it cancels the task.
+
+        Raises:
+            ContextClosed: the kernel is closing or closed; the coroutine is closed.
+        """
+        run = self._run
+        if run is None:
+            coroutine.close()
+            raise ContextClosed(self.id, doing="start a task")
+        return run.tasks.create(coroutine, run.variables(), name)
+
+    def restart(self) -> concurrent.futures.Future[CloseReport]:
+        """Replace the kernel by a fresh one under the same id: teardown as for a close, then the page function again.
+
+        Connected pages are told, come back, and show the fresh page.  Never blocks.
+
+        Returns:
+            The report of the teardown, once the fresh kernel has been started; the same future however often it is
+            asked for while a restart is under way.
+
+        Raises:
+            ContextClosed: the kernel is closing or closed.
+        """
+        with self._claim:
+            if self._closing is not None:
+                raise ContextClosed(self.id, doing="restart")
+            if self._restarting is not None:
+                return self._restarting
+            future = self._restarting = _claimed_future()
+        self._post(self._begin_restart, future)
+        return future
+
+    def close(self, reason: str = CloseReason.CLOSED) -> concurrent.futures.Future[CloseReport]:
+        """Ask for the end of this kernel.  Never blocks; do not wait for the result in a callback of the same kernel:
+        the teardown waits for that callback in turn.
+
+        Args:
+            reason: Why, one lower-case word such as "logged-out"; shown to the page and in `/resourcez`.
+
+        Returns:
+            The report, once everything is down; the same future however often it is asked.  The first reason wins.
+
+        Raises:
+            ValueError: the reason is not such a word.
+        """
+        if not _REASON.fullmatch(reason):
+            raise ValueError(f'{reason!r} can\'t be a close reason; use one lower-case word such as "logged-out"')
+        with self._claim:
+            if self._closing is not None:
+                return self._closing
+            future = self._closing = _claimed_future()
+            self._close_reason = str(reason)
+        self._post(self._begin_close, future)
+        return future
+
+    async def aclose(self, reason: str = CloseReason.CLOSED) -> CloseReport:
+        """`close`, and wait for the end.  Any event loop; cancelling the wait does not stop the close."""
+        return await asyncio.wrap_future(self.close(reason))
+
+    def stats(self) -> KernelStats:
+        """A snapshot.  Loop only."""
+        now = self._owner.clock.now()
+        sinks = [page.sink for page in self._pages.connected() if page.sink is not None]
+        connected = self._pages.any_connected()
+        run = self._run
+        return KernelStats(
+            id=redact(self.id),
+            session=redact(self.session_id),
+            state=self._state.value,
+            pages={status.value: self._pages.count(status) for status in PageStatus},
+            age_seconds=now - self._started_at,
+            connected_seconds=now - self._presence_since if connected else None,
+            disconnected_seconds=None if connected else now - self._presence_since,
+            seconds_to_cull=self._owner.seconds_to_cull(self),
+            widgets=len(self.widgets),
+            comms=0 if run is None else run.host.comm_count,
+            threads=0 if run is None else sum(thread.is_alive() for thread in list(run.handle.threads)),
+            tasks=0 if run is None else len(run.tasks),
+            mailbox_depth=0 if run is None else len(run.mailbox),
+            outbox_frames=sum(sink.queued_frames for sink in sinks),
+            outbox_bytes=sum(sink.queued_bytes for sink in sinks),
+            restarts=self._restarts,
+        )
+
+    # How it goes on and ends; loop only
+
+    def _begin_restart(self, future: concurrent.futures.Future[CloseReport]) -> None:
+        if self._state is not State.OPEN:
+            self._restarting = None
+            future.set_exception(ContextClosed(self.id, doing="restart"))
+            return
+        self._fire(Event.RESTART)
+        self._owner.spawn(self._do_restart(future))
+
+    async def _do_restart(self, future: concurrent.futures.Future[CloseReport]) -> None:
+        done = self._restart_done = self._owner.loop.create_future()
+        old = self._living_run("restart")
+        teardown = self._new_teardown()
+        await old.take_down(teardown, lambda: self._end_connections(CloseReason.RESTART))
+        self._end_bindings(old)
+        self._run = self._new_run()
+        for page in self._pages.connected():
+            if page.sink is not None:
+                self._run.host.connect(page.page_id, page.sink)
+        self._restarts += 1
+        with self._claim:
+            self._restarting = None
+        self._fire(Event.RESTARTED)
+        if self._state is State.OPEN and self._page is not None:
+            self._run.start(self._page, self._owner.start_hooks())
+        report = teardown.report(CloseReason.RESTART)
+        self._owner.record(report)
+        done.set_result(None)
+        self._restart_done = None
+        future.set_result(report)
+
+    def _begin_close(self, future: concurrent.futures.Future[CloseReport]) -> None:
+        self._fire(Event.CLOSE)
+        self._owner.cancel_cull(self)
+        self._owner.spawn(self._do_close(future))
+
+    async def _do_close(self, future: concurrent.futures.Future[CloseReport]) -> None:
+        reason = self._close_reason or CloseReason.CLOSED
+        if self._restart_done is not None:
+            await wait_through(self._restart_done)
+        run = self._living_run("close")
+        teardown = self._new_teardown()
+        await run.take_down(teardown, lambda: self._end_connections(reason))
+        teardown.here("registry", lambda: self._owner.forget(self))
+        teardown.here("bindings", lambda: self._end_bindings(run))
+        teardown.here("references", self._let_go)
+        report = teardown.report(reason)
+        self._owner.record(report)
+        self._fire(Event.TORN_DOWN)
+        self.closed_event.set()
+        # After the event: whoever waits for the future finds the event set.
+        future.set_result(report)
+
+    async def _end_connections(self, reason: str) -> None:
+        for sink in self._pages.take_sinks():
+            sink.close(CloseCode.for_reason(reason), reason)
+
+    def _end_bindings(self, run: KernelRun) -> None:
+        run.handle.sever()
+        self._owner.scrub_threads(run.handle.foreign_threads)
+
+    def _let_go(self) -> None:
+        self._run = None
+        self._page = None
+
+    def _new_run(self) -> KernelRun:
+        owner = self._owner
+        return KernelRun(
+            self, loop=owner.loop, workers=owner.workers, mailbox_limit=owner.mailbox_limit, make_host=owner.make_host
+        )
+
+    def _new_teardown(self) -> Teardown:
+        owner = self._owner
+        return Teardown(self.id, clock=owner.clock, pool=owner.closers, budget_s=owner.step_budget_s)
+
+    def _living_run(self, doing: str) -> KernelRun:
+        if self._run is None:
+            raise ContextClosed(self.id, doing=doing)
+        return self._run
+
+    def _nobody_there(self) -> "asyncio.Future[None] | None":
+        if self._pages.any_connected():
+            return None
+        self._presence_since = self._owner.clock.now()
+        if self._state not in {State.OPEN, State.RESTARTING}:
+            return None
+        return self._owner.schedule_cull(self)
+
+    def _nothing_to_wait_for(self) -> "asyncio.Future[None]":
+        future: asyncio.Future[None] = self._owner.loop.create_future()
+        future.set_result(None)
+        return future
+
+    def _fire(self, event: Event) -> None:
+        """The one place that changes the state."""
+        before, self._state = self._state, transition(self._state, event)
+        if before is not self._state:
+            log.debug("kernel %s: %s -> %s (%s)", redact(self.id), before.value, self._state.value, event.value)
+
+    def _post(
+        self,
+        step: Callable[[concurrent.futures.Future[CloseReport]], None],
+        future: concurrent.futures.Future[CloseReport],
+    ) -> None:
+        try:
+            self._owner.loop.call_soon_threadsafe(step, future)
+        except RuntimeError:
+            future.set_exception(
+                RuntimeError(f"the event loop of kernel {redact(self.id)} has ended; nothing can be closed any more")
+            )
+
+    def _on_loop(self) -> None:
+        if threading.get_ident() != self._owner.loop_thread:
+            raise WrongThread(
+                f"the page table of kernel {redact(self.id)}",
+                instead="call loop.call_soon_threadsafe(context.page_close, page_id) or the like",
+            )
+
+
+def _claimed_future() -> concurrent.futures.Future[CloseReport]:
+    """A future that nobody can cancel: many wait for it."""
+    future: concurrent.futures.Future[CloseReport] = concurrent.futures.Future()
+    future.set_running_or_notify_cancel()
+    return future
+
+
+def _do_nothing() -> None:
+    pass

@@ -1,0 +1,370 @@
+"""Which kernels there are: issue ids, let pages in, cull, close, drain."""
+
+import asyncio
+import contextvars
+import hmac
+import logging
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from solara_ctx.clock import Clock, LoopClock, Timer, wait_within
+from solara_ctx.context import VirtualKernelContext
+from solara_ctx.culling import Deadlines
+from solara_ctx.current import Handle
+from solara_ctx.errors import (
+    ContextClosed,
+    KernelContextError,
+    KernelLimitReached,
+    SessionMismatch,
+    redact,
+)
+from solara_ctx.hooks import Hook
+from solara_ctx.lifecycle import CloseReason, PageStatus, State
+from solara_ctx.ports import Host, Ids, Sink
+from solara_ctx.run import PageFunction, StartHook
+from solara_ctx.settings import Settings
+from solara_ctx.stats import KernelStats, RegistryStats, WorkerStats
+from solara_ctx.teardown import CloseReport
+from solara_ctx.workers import WorkerPool
+
+log = logging.getLogger(__name__)
+
+# After Jupyter's default of how often a client asks again.
+_RETRY_AFTER_S = 10
+# Threads for teardown steps.  They run our own code and hooks; one that a hook blocks is replaced.
+_CLOSERS = 16
+# Deadlines handled in one turn of the loop, so that thousands at the same moment do not stall it.
+_CULLS_PER_TURN = 20
+# For how many ended kernels the reason is remembered, to tell a page that comes back.
+_REMEMBERED_ENDS = 10_000
+
+
+class Connection(NamedTuple):
+    """A page's connection to its kernel."""
+
+    context: VirtualKernelContext
+    number: int
+
+
+class KernelRegistry(Mapping[str, VirtualKernelContext]):
+    """The kernels of one `KernelApp`, by kernel id: a read-only mapping with the operations that change it.
+
+    It belongs to the event loop that was running at `start`; everything but the mapping is for that loop's thread.
+    """
+
+    def __init__(self, settings: Settings, *, ids: Ids, make_host: Callable[[Handle], Host]) -> None:
+        self.settings = settings
+        self.mailbox_limit = settings.kernel_mailbox_limit
+        self.step_budget_s = settings.kernel_close_timeout
+        self._ids = ids
+        self._make_host = make_host
+        self._start_hooks: list[StartHook] = []
+        self._contexts: dict[str, VirtualKernelContext] = {}
+        self._per_session: Counter[str] = Counter()
+        self._ended: OrderedDict[str, tuple[float, str]] = OrderedDict()
+        self._deadlines = Deadlines()
+        self._culls: dict[str, asyncio.Future[None]] = {}
+        self._timer: Timer | None = None
+        self._lifecycle_tasks: set[asyncio.Task[None]] = set()
+        self._started_total = self._restarted_total = self._refused_total = self._abandoned_total = 0
+        self._closed_total: Counter[str] = Counter()
+        self._draining = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._scrub_threads: Callable[[set[int]], None] = _leave_threads_alone
+
+    # The mapping; any thread
+
+    def __getitem__(self, kernel_id: str) -> VirtualKernelContext:
+        return self._contexts[kernel_id]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(self._contexts))
+
+    def __len__(self) -> int:
+        return len(self._contexts)
+
+    def __repr__(self) -> str:
+        return f"<KernelRegistry kernels={len(self._contexts)}>"
+
+    # Start and stop
+
+    def start(
+        self, *, clock: Clock | None = None, scrub_threads: Callable[[set[int]], None] | None = None
+    ) -> None:
+        """Take kernels from now on, on the running event loop.
+
+        Args:
+            clock: The time that deadlines and budgets go by; the loop's own where not given.
+            scrub_threads: Drops what `threading` keeps of dead foreign threads.
+        """
+        self._loop = asyncio.get_running_loop()
+        self.loop_thread = threading.get_ident()
+        self.clock: Clock = clock or LoopClock(self._loop)
+        self.workers = WorkerPool(self.settings.kernel_threads)
+        self.closers = WorkerPool(_CLOSERS, name="solara-ctx-closer")
+        self._scrub_threads = scrub_threads or _leave_threads_alone
+        self._draining = False
+
+    def begin_drain(self) -> None:
+        """Let no new kernel in."""
+        self._draining = True
+
+    async def drain(self, reason: str = CloseReason.SERVER_SHUTDOWN) -> list[VirtualKernelContext]:
+        """Close every kernel, all at once, within `SOLARA_KERNEL_DRAIN_TIMEOUT`, and take no new ones.
+
+        Returns:
+            The kernels that were not closed in time; each is named in the log.
+        """
+        self.begin_drain()
+        closing = {context: asyncio.wrap_future(context.close(reason)) for context in self._contexts.values()}
+        if closing:
+            everything = asyncio.gather(*closing.values(), return_exceptions=True)
+            await wait_within(self.clock, everything, self.settings.kernel_drain_timeout)
+        late = [context for context, future in closing.items() if not future.done()]
+        for context in late:
+            log.error(
+                "kernel %s was not closed within SOLARA_KERNEL_DRAIN_TIMEOUT (%g s)",
+                redact(context.id),
+                self.settings.kernel_drain_timeout,
+            )
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self.workers.close()
+        self.closers.close()
+        return late
+
+    @property
+    def draining(self) -> bool:
+        """Whether the registry lets nobody in any more."""
+        return self._draining
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop that owns the kernels.
+
+        Raises:
+            KernelContextError: the registry was not started.
+        """
+        if self._loop is None:
+            raise KernelContextError(
+                "the kernel registry was not started; pass `lifespan=kernels.lifespan` to your Starlette app"
+            )
+        return self._loop
+
+    # Letting in
+
+    def issue(self, session_id: str) -> str:
+        """A kernel id for a page that is about to be sent.  Nothing is kept: an id that is never used costs nothing.
+
+        Raises:
+            KernelLimitReached: there is no room for one more kernel.
+        """
+        self._admit(session_id)
+        return self._ids.issue(session_id)
+
+    def find(self, kernel_id: str, session_id: str) -> VirtualKernelContext | None:
+        """The kernel of that id; `None` when the id is good and its kernel has not been started yet.
+
+        Raises:
+            SessionMismatch: it belongs to another session.
+            InvalidKernelId: it was not issued to that session.
+            ContextClosed: its kernel has ended, or it was not used in time.
+        """
+        context = self._contexts.get(kernel_id)
+        if context is not None:
+            if not hmac.compare_digest(context.session_id.encode(), session_id.encode()):
+                raise SessionMismatch(kernel_id)
+            return context
+        self._ids.check(kernel_id, session_id)
+        ended = self._ended.get(kernel_id)
+        if ended is not None:
+            raise ContextClosed(kernel_id, doing="take a page", reason=ended[1])
+        if self._ids.remaining_s(kernel_id) <= 0:
+            raise ContextClosed(kernel_id, doing="take a page", reason="expired")
+        return None
+
+    def connect(
+        self, kernel_id: str, session_id: str, page_id: str, *, sink: Sink | None, page: PageFunction
+    ) -> Connection:
+        """A page connects to its kernel, which starts with its first connection.
+
+        Args:
+            kernel_id: As issued.
+            session_id: The browser session that asks.
+            page_id: Names the page; chosen by the browser.
+            sink: Where to send what the kernel has to say.
+            page: What to run in a fresh kernel; without arguments.
+
+        Raises:
+            SessionMismatch, InvalidKernelId, ContextClosed: as for `find`.
+            KernelLimitReached: there is no room for one more kernel.
+        """
+        context = self.find(kernel_id, session_id)
+        if context is None:
+            self._admit(session_id)
+            context = VirtualKernelContext(kernel_id, session_id, owner=self, page=page)
+            self._contexts[kernel_id] = context
+            self._per_session[session_id] += 1
+            self._started_total += 1
+            log.debug("kernel %s started", redact(kernel_id))
+        return Connection(context, context.page_connect(page_id, sink))
+
+    def of_session(self, session_id: str) -> list[VirtualKernelContext]:
+        """The kernels of one session."""
+        return [context for context in self._contexts.values() if context.session_id == session_id]
+
+    def on_start(self, hook: StartHook) -> Callable[[], None]:
+        """Call *hook* in every kernel before its page function; what it returns is registered with `on_close`.
+
+        Returns:
+            A function that takes the hook off again, harmless to call twice.
+        """
+        self._start_hooks.append(hook)
+
+        def unregister() -> None:
+            if hook in self._start_hooks:
+                self._start_hooks.remove(hook)
+
+        return unregister
+
+    def _admit(self, session_id: str) -> None:
+        settings = self.settings
+        if settings.kernel_max_count is not None and len(self._contexts) >= settings.kernel_max_count:
+            self._refused_total += 1
+            raise KernelLimitReached("SOLARA_KERNEL_MAX_COUNT", settings.kernel_max_count, retry_after_s=_RETRY_AFTER_S)
+        limit = settings.kernel_max_per_session
+        if limit is not None and self._per_session[session_id] >= limit:
+            self._refused_total += 1
+            raise KernelLimitReached("SOLARA_KERNEL_MAX_PER_SESSION", limit, retry_after_s=_RETRY_AFTER_S)
+
+    # What is alive
+
+    def stats(self) -> RegistryStats:
+        """A snapshot of all kernels together."""
+        contexts = list(self._contexts.values())
+        statuses = [set(context.page_status.values()) for context in contexts]
+        return RegistryStats(
+            total=len(contexts),
+            has_connected=sum(PageStatus.CONNECTED in status for status in statuses),
+            has_disconnected=sum(PageStatus.DISCONNECTED in status for status in statuses),
+            has_closed=sum(PageStatus.CLOSED in status for status in statuses),
+            retained=len(self._deadlines),
+            closing=sum(context.state is State.CLOSING for context in contexts),
+            limit=self.settings.kernel_max_count,
+            limit_per_session=self.settings.kernel_max_per_session,
+            started_total=self._started_total,
+            closed_total=MappingProxyType(dict(self._closed_total)),
+            restarted_total=self._restarted_total,
+            refused_total=self._refused_total,
+            abandoned_steps_total=self._abandoned_total,
+        )
+
+    def kernel_stats(self) -> list[KernelStats]:
+        """A snapshot of each kernel."""
+        return [context.stats() for context in list(self._contexts.values())]
+
+    def worker_stats(self) -> WorkerStats:
+        """A snapshot of the threads that run user code."""
+        return WorkerStats(
+            limit=self.settings.kernel_threads,
+            running=self.workers.threads,
+            busy=self.workers.busy,
+            queued=self.workers.queued,
+            stuck=self.closers.stuck,
+        )
+
+    # What its contexts need of it; see `context.Owner`
+
+    def make_host(self, handle: Handle) -> Host:
+        return self._make_host(handle)
+
+    def start_hooks(self) -> Iterable[Callable[[], Hook | None]]:
+        return tuple(self._start_hooks)
+
+    def schedule_cull(self, context: VirtualKernelContext) -> "asyncio.Future[None]":
+        self.cancel_cull(context)
+        future: asyncio.Future[None] = self.loop.create_future()
+        self._culls[context.id] = future
+        self._deadlines.set(context.id, self.clock.now() + self.settings.kernel_cull_timeout)
+        self._set_timer()
+        return future
+
+    def cancel_cull(self, context: VirtualKernelContext) -> None:
+        self._deadlines.cancel(context.id)
+        future = self._culls.pop(context.id, None)
+        if future is not None:
+            future.cancel()
+        self._set_timer()
+
+    def seconds_to_cull(self, context: VirtualKernelContext) -> float | None:
+        due = self._deadlines.due_of(context.id)
+        return None if due is None else max(0.0, due - self.clock.now())
+
+    def spawn(self, coroutine: Coroutine[object, None, None]) -> None:
+        # An empty context: the task must not inherit the kernel of whoever asked.
+        task = self.loop.create_task(coroutine, context=contextvars.Context())
+        self._lifecycle_tasks.add(task)
+        task.add_done_callback(self._lifecycle_task_ended)
+
+    def forget(self, context: VirtualKernelContext) -> None:
+        if self._contexts.get(context.id) is not context:
+            return
+        del self._contexts[context.id]
+        self._per_session[context.session_id] -= 1
+        if self._per_session[context.session_id] <= 0:
+            del self._per_session[context.session_id]
+        now = self.clock.now()
+        self._ended[context.id] = (now, context.close_reason or CloseReason.CLOSED)
+        while len(self._ended) > _REMEMBERED_ENDS:
+            ended_at = next(iter(self._ended.values()))[0]
+            # An id that could still start a kernel has to be remembered: a closed kernel does not come back.
+            if now - ended_at <= self.settings.kernel_connect_timeout:
+                break
+            self._ended.popitem(last=False)
+
+    def record(self, report: CloseReport) -> None:
+        self._abandoned_total += sum(step.abandoned for step in report.steps)
+        if report.reason == CloseReason.RESTART:
+            self._restarted_total += 1
+        else:
+            self._closed_total[report.reason] += 1
+        log.info("kernel %s: %s, taken down in %.1f ms", report.kernel, report.reason, report.seconds * 1000)
+
+    def scrub_threads(self, idents: set[int]) -> None:
+        self._scrub_threads(idents)
+
+    def _lifecycle_task_ended(self, task: asyncio.Task[None]) -> None:
+        self._lifecycle_tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            log.error("the lifecycle of a kernel failed", exc_info=error)
+
+    def _set_timer(self) -> None:
+        due = self._deadlines.next_due()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if due is not None:
+            self._timer = self.clock.call_at(due, self._cull_due)
+
+    def _cull_due(self) -> None:
+        self._timer = None
+        for kernel_id in self._deadlines.pop_due(self.clock.now(), at_most=_CULLS_PER_TURN):
+            context, done = self._contexts.get(kernel_id), self._culls.pop(kernel_id, None)
+            if context is not None:
+                self.spawn(_cull(context, done))
+        self._set_timer()
+
+
+async def _cull(context: VirtualKernelContext, done: "asyncio.Future[None] | None") -> None:
+    await context.aclose(CloseReason.CULLED)
+    if done is not None and not done.done():
+        done.set_result(None)
+
+
+def _leave_threads_alone(_idents: set[int]) -> None:
+    pass

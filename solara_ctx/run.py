@@ -1,0 +1,121 @@
+"""One run of a page function: its kernel, jobs, tasks, hooks and values.  A restart replaces the run, a close ends it."""
+
+import asyncio
+import contextvars
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from solara_ctx import current
+from solara_ctx.current import Handle
+from solara_ctx.errors import redact
+from solara_ctx.hooks import Hook, HookStack
+from solara_ctx.kernel_var import KernelValues
+from solara_ctx.mailbox import Mailbox
+from solara_ctx.ports import Host
+from solara_ctx.tasks import KernelTasks
+from solara_ctx.teardown import Teardown, stack_of_thread
+from solara_ctx.workers import WorkerPool
+
+if TYPE_CHECKING:
+    from solara_ctx.context import VirtualKernelContext
+
+log = logging.getLogger(__name__)
+
+StartHook = Callable[[], Hook | None]
+PageFunction = Callable[[], object]
+
+
+class KernelRun:
+    """What one run of the page function owns.  Made and taken down on the loop; its jobs run on workers."""
+
+    def __init__(
+        self,
+        context: "VirtualKernelContext",
+        *,
+        loop: asyncio.AbstractEventLoop,
+        workers: WorkerPool,
+        mailbox_limit: int,
+        make_host: Callable[[Handle], Host],
+    ) -> None:
+        self.handle = Handle(context, context.id)
+        self.mailbox = Mailbox(workers, limit=mailbox_limit)
+        self.tasks = KernelTasks(context.id, loop)
+        self.hooks = HookStack()
+        self.values = KernelValues()
+        self.host = make_host(self.handle)
+        # One contextvars.Context for all jobs of a kernel, as the cells of a notebook share theirs.
+        self._variables = contextvars.Context()
+        self._variables.run(current.bind, self.handle)
+        self._loop = loop
+
+    def start(self, page: PageFunction, start_hooks: Iterable[StartHook]) -> None:
+        """Run the start hooks and the page function, as the first job.  Loop only."""
+        self.mailbox.put(partial(self._in_kernel, partial(self._start_page, page, tuple(start_hooks))))
+        self.mailbox.start()
+
+    def receive(self, page_id: str, frame: str | bytes) -> bool:
+        """Let a worker handle a frame; whether there is room for more.  Any thread."""
+        return self.mailbox.put(partial(self._in_kernel, partial(self.host.receive, page_id, frame)))
+
+    def variables(self) -> contextvars.Context:
+        """A copy of the caller's context variables in which this kernel is current.  Any thread."""
+        variables = contextvars.copy_context()
+        variables.run(current.bind, self.handle)
+        return variables
+
+    async def take_down(self, teardown: Teardown, end_connections: Callable[[], Awaitable[None]]) -> None:
+        """The steps that end a run, in their fixed order.  Loop only, once."""
+        stopped = self._loop.create_future()
+        self.tasks.refuse_new()
+        self.mailbox.close(lambda: _settle_from_anywhere(self._loop, stopped))
+        await teardown.until("running job", stopped, lambda: stack_of_thread(self.mailbox.thread_ident))
+        while (hook := self.hooks.pop()) is not None:
+            await teardown.in_worker(f"hook {_name(hook)}", hook, self._teardown_variables())
+            del hook
+        self.tasks.cancel_all()
+        await teardown.until("tasks", self.tasks.when_done(), self.tasks.where)
+        await teardown.in_worker("app", self.host.close_app, self._teardown_variables())
+        await teardown.in_worker("widgets", self.host.close_widgets, self._teardown_variables())
+        await teardown.in_worker("kernel", self.host.close_kernel, self._teardown_variables())
+        await teardown.awaiting("websockets", end_connections)
+        self.values.clear()
+
+    def _teardown_variables(self) -> contextvars.Context:
+        # A copy each time: a job or step that was abandoned is still inside the original, and a context can't be
+        # entered twice.
+        return self._variables.copy()
+
+    def _in_kernel(self, job: Callable[[], None]) -> None:
+        self._variables.run(self._bound, job)
+
+    def _bound(self, job: Callable[[], None]) -> None:
+        # Anew for each job: user code may have called set_current_context() in an earlier one.
+        current.bind(self.handle)
+        job()
+
+    def _start_page(self, page: PageFunction, start_hooks: tuple[StartHook, ...]) -> None:
+        try:
+            for start_hook in start_hooks:
+                clean_up = start_hook()
+                if clean_up is not None and self.hooks.add(clean_up) is None:
+                    clean_up()
+            self.host.show(page())
+        except BaseException as error:  # noqa: BLE001 - a page function may call sys.exit()
+            log.error("the page function of kernel %s failed", redact(self.handle.kernel_id), exc_info=error)
+            self.host.show_error(error)
+
+
+def _settle_from_anywhere(loop: asyncio.AbstractEventLoop, future: "asyncio.Future[None]") -> None:
+    loop.call_soon_threadsafe(_settle, future)
+
+
+def _settle(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def _name(hook: Hook) -> str:
+    """A hook's name, for people."""
+    return getattr(hook, "__qualname__", None) or type(hook).__qualname__

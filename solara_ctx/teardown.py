@@ -1,0 +1,216 @@
+"""Taking a kernel down: named steps, each isolated, timed and with a budget, and a report of what happened.
+
+Worker steps run on a pool that has nothing else to do, so that a page that blocks every user thread can still be
+closed.  A step over its budget is abandoned: Python can't end a thread.  It is counted and named with the stack of
+the thread that is stuck, another thread takes the place of the stuck one, and the next step begins.
+"""
+
+import asyncio
+import contextvars
+import logging
+import sys
+import threading
+import traceback
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from solara_ctx.clock import Clock, wait_within
+from solara_ctx.errors import redact
+from solara_ctx.workers import WorkerPool
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepResult:
+    """What became of one step.  Text and numbers only: a report that somebody keeps must not keep the kernel."""
+
+    name: str
+    """The step, for example "hook on_close(save_draft)"."""
+    seconds: float
+    """How long it took, or how long it was waited for."""
+    error: str | None = None
+    """The error that it raised, as "ValueError: …"."""
+    abandoned: bool = False
+    """Whether it was still running at the end of its budget."""
+    stack: str | None = None
+    """Where the thread or task of an abandoned step was stuck."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the step ran to its end."""
+        return self.error is None and not self.abandoned
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseReport:
+    """How a kernel was taken down."""
+
+    kernel: str
+    """The redacted kernel id."""
+    reason: str
+    """Why the kernel ended; the first reason that was given."""
+    seconds: float
+    """How long the whole teardown took."""
+    steps: tuple[StepResult, ...]
+    """Every step, in the order in which they ran."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether every step ran to its end."""
+        return all(step.ok for step in self.steps)
+
+
+class Teardown:
+    """Runs the steps of one teardown, one after the other, and collects their results.  Loop only."""
+
+    def __init__(self, kernel_id: str, *, clock: Clock, pool: WorkerPool, budget_s: float) -> None:
+        self._kernel = redact(kernel_id)
+        self._clock = clock
+        self._pool = pool
+        self._budget_s = budget_s
+        self._started = clock.now()
+        self._steps: list[StepResult] = []
+
+    def report(self, reason: str) -> CloseReport:
+        """The report of the steps so far."""
+        return CloseReport(
+            kernel=self._kernel, reason=reason, seconds=self._clock.now() - self._started, steps=tuple(self._steps)
+        )
+
+    def here(self, name: str, step: Callable[[], object]) -> None:
+        """Run a step on the event loop; for steps of ours, which neither wait nor run user code."""
+        started = self._clock.now()
+        error: str | None = None
+        try:
+            step()
+        except Exception as raised:
+            error = self._describe(name, raised)
+        self._note(name, started, error=error)
+
+    async def in_worker(self, name: str, step: Callable[[], object], context: contextvars.Context) -> None:
+        """Run a step on a worker, inside *context*; abandon it when its budget is spent."""
+        started = self._clock.now()
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[object] = loop.create_future()
+        call = _Call(name, step, context, loop, done)
+        self._pool.submit(call.run)
+        del step
+        if await wait_within(self._clock, done, self._budget_s):
+            error = done.result()
+            self._note(name, started, error=None if error is None else str(error))
+            return
+        self._note(name, started, stack=call.abandon(self._pool))
+
+    async def until(self, name: str, future: "asyncio.Future[object]", where: Callable[[], str]) -> bool:
+        """Wait for something to stop; give up when the budget is spent, and say *where* it is stuck.
+
+        Returns:
+            Whether it has stopped.
+        """
+        started = self._clock.now()
+        stopped = await wait_within(self._clock, future, self._budget_s)
+        self._note(name, started, stack=None if stopped else where())
+        return stopped
+
+    async def awaiting(self, name: str, step: Callable[[], Awaitable[object]]) -> None:
+        """Await a step of ours that waits for nobody but the event loop."""
+        started = self._clock.now()
+        error: str | None = None
+        try:
+            await step()
+        except Exception as raised:
+            error = self._describe(name, raised)
+        self._note(name, started, error=error)
+
+    def _describe(self, name: str, error: BaseException) -> str:
+        log.error("closing kernel %s: %s failed", self._kernel, name, exc_info=error)
+        return summary(error)
+
+    def _note(self, name: str, started: float, *, error: str | None = None, stack: str | None = None) -> None:
+        seconds = self._clock.now() - started
+        if stack is not None:
+            log.error(
+                "closing kernel %s: %s did not end within %g s and was abandoned; it is stuck here:\n%s",
+                self._kernel,
+                name,
+                self._budget_s,
+                stack,
+            )
+        self._steps.append(
+            StepResult(name=name, seconds=seconds, error=error, abandoned=stack is not None, stack=stack)
+        )
+
+
+def summary(error: BaseException) -> str:
+    """One line for an error."""
+    return "".join(traceback.format_exception_only(error)).strip()
+
+
+def stack_of_thread(ident: int | None) -> str:
+    """Where a thread is just now, as text; the frames themselves would keep everything in them alive."""
+    frame = sys._current_frames().get(ident) if ident is not None else None
+    if frame is None:
+        return "(the thread has no Python frame)"
+    try:
+        return "".join(traceback.format_stack(frame))
+    finally:
+        del frame
+
+
+class _Call:
+    """One step on a worker thread: its outcome goes to a future of the loop, its errors to the log."""
+
+    def __init__(
+        self,
+        name: str,
+        step: Callable[[], object],
+        context: contextvars.Context,
+        loop: asyncio.AbstractEventLoop,
+        done: "asyncio.Future[object]",
+    ) -> None:
+        self._name = name
+        self._step: Callable[[], object] | None = step
+        self._context = context
+        self._loop = loop
+        self._done = done
+        self._ident: int | None = None
+        self._lock = threading.Lock()  # decides who comes first, the end of the step or the end of its budget
+        self._recover: Callable[[], None] | None = None
+        self._ended = False
+
+    def run(self) -> None:
+        """Run the step; called on a worker."""
+        with self._lock:
+            step, self._step = self._step, None
+            self._ident = threading.get_ident()
+        error: str | None = None
+        if step is not None:
+            try:
+                self._context.run(step)
+            except BaseException as raised:  # a hook may call sys.exit()
+                log.error("%s failed", self._name, exc_info=raised)
+                error = summary(raised)
+        del step
+        with self._lock:
+            self._ended = True
+            recover, self._recover = self._recover, None
+        if recover is not None:
+            recover()
+        self._loop.call_soon_threadsafe(_settle, self._done, error)
+
+    def abandon(self, pool: WorkerPool) -> str:
+        """Give up waiting; where the step is stuck."""
+        with self._lock:
+            if self._ended:
+                return "(it ended just now)"
+            if self._ident is None:
+                self._step = None
+                return "(no worker thread was free to begin with it)"
+            self._recover = pool.give_up_on_one()
+            return stack_of_thread(self._ident)
+
+
+def _settle(future: "asyncio.Future[object]", result: object) -> None:
+    if not future.done():
+        future.set_result(result)
