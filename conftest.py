@@ -1,0 +1,34 @@
+"""What holds for every test, wherever it lies."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from blockbuster import blockbuster_ctx
+from hypothesis import settings
+
+# No deadline per example: it would measure the machine, and coverage's tracing on it. In CI the same examples every
+# time: a run there judges the change, and what a new random example finds is a bug report of its own.
+settings.register_profile("developer", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, database=None, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "developer")
+
+ROOT = Path(__file__).parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def event_loop_never_blocked() -> Iterator[None]:
+    """Code of the package that sleeps, reads a file or waits for a lock on an event loop fails the test that ran it."""
+    with blockbuster_ctx("solara_ctx"):
+        yield
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A file that nobody collects tests nothing, and looks as if it did."""
+    for folder in ("tests", "integration"):
+        files = {path.name for path in (ROOT / folder).rglob("*.py") if "support" not in path.parts}
+        strange = {name for name in files if not name.startswith("test_")} - {"conftest.py", "__init__.py"}
+        if strange:
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
+            print(f"\n{folder}/: neither test_*.py nor below support/: {sorted(strange)}")  # noqa: T201
