@@ -251,7 +251,7 @@ def types(arguments: list[str]) -> None:
 def imports(arguments: list[str]) -> None:
     """Hold the import rules: who may import whom, and which outside packages."""
     program = environment("lint").path / "bin" / "lint-imports"
-    run(program, *arguments, hint="an import crosses a wall of the house; move the code, not the wall")
+    run(program, "--no-logo", *arguments, hint="an import crosses a wall of the house; move the code, not the wall")
 
 
 def frontend(arguments: list[str]) -> None:
