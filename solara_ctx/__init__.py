@@ -1,0 +1,58 @@
+"""A live Python kernel per browser page for Starlette apps.
+
+Layout, top to bottom; each layer imports only from those below it:
+
+    cli                       `solara-ctx run`, `solara-ctx demo`
+    web/                      Starlette in, Starlette out: pages, websockets, sessions, /resourcez; KernelApp composes
+    patching/                 the one room where ipykernel, IPython, ipywidgets, comm and threading are patched
+    jupyter/                  a kernel: wire format, messages, comms, widgets, shell, outputs
+    registry                  which kernels there are, and for how long
+    context                   one kernel of one page: pages, states, restart, close
+    run                       what one run of the page function owns
+    mailbox  tasks  hooks  teardown  workers  pages  culling  current  kernel_var  stats
+    lifecycle  clock  settings  ports
+    errors
+"""
+
+from solara_ctx.context import VirtualKernelContext
+from solara_ctx.current import get_current_context, has_current_context, set_current_context, without_context
+from solara_ctx.errors import (
+    ContextClosed,
+    InvalidKernelId,
+    KernelContextError,
+    KernelLimitReached,
+    NoCurrentContext,
+    SessionMismatch,
+    WrongThread,
+)
+from solara_ctx.kernel_var import KernelVar
+from solara_ctx.lifecycle import CloseReason, PageStatus, State
+from solara_ctx.registry import KernelRegistry
+from solara_ctx.settings import InvalidSettings, Settings
+from solara_ctx.teardown import CloseReport, StepResult
+from solara_ctx.web.app import KernelApp
+
+__all__ = [
+    "CloseReason",
+    "CloseReport",
+    "ContextClosed",
+    "InvalidKernelId",
+    "InvalidSettings",
+    "KernelApp",
+    "KernelContextError",
+    "KernelLimitReached",
+    "KernelRegistry",
+    "KernelVar",
+    "NoCurrentContext",
+    "PageStatus",
+    "SessionMismatch",
+    "Settings",
+    "State",
+    "StepResult",
+    "VirtualKernelContext",
+    "WrongThread",
+    "get_current_context",
+    "has_current_context",
+    "set_current_context",
+    "without_context",
+]

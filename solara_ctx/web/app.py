@@ -1,0 +1,233 @@
+"""`KernelApp`: puts the rooms together as one ASGI app."""
+
+import asyncio
+import contextvars
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route, Router, WebSocketRoute
+from starlette.types import Receive, Scope, Send
+
+from solara_ctx import patching
+from solara_ctx.current import Handle
+from solara_ctx.errors import KernelLimitReached
+from solara_ctx.jupyter import KernelHost
+from solara_ctx.lifecycle import CloseCode, CloseReason
+from solara_ctx.registry import KernelRegistry
+from solara_ctx.run import StartHook
+from solara_ctx.settings import Settings
+from solara_ctx.web import resourcez
+from solara_ctx.web.api import KernelsApi
+from solara_ctx.web.channels import Channels
+from solara_ctx.web.pages import Assets, HashedFiles, PageCallable, Pages, relative_path, render, render_message
+from solara_ctx.web.session import KernelIds, Sessions, Signer
+from solara_ctx.web.stop_signals import StopSignals
+
+log = logging.getLogger(__name__)
+
+
+class KernelApp:
+    """An ASGI app whose every browser page has a live Python kernel of its own.
+
+    Mount it in a Starlette or FastAPI app at any path, or serve it alone::
+
+        kernels = KernelApp(counter)
+        app = Starlette(routes=[Mount("/", kernels)], lifespan=kernels.lifespan)
+
+    Args:
+        pages: A page function, or several by path.  It runs once per page, in a worker thread, inside the page's
+            kernel context; it takes no argument, or the page's `starlette.requests.HTTPConnection`; it returns a widget, a sequence
+            of widgets, or `None`.
+        settings: Read from the environment where not given.
+
+    Raises:
+        InvalidSettings: a setting can't be used.
+        FrontendMissing: the package was installed without its frontend.
+        TypeError, ValueError: a page function or path can't be used.
+    """
+
+    def __init__(
+        self, pages: PageCallable | Mapping[str, PageCallable], *, settings: Settings | None = None
+    ) -> None:
+        self.settings = settings or Settings()
+        """What the app goes by; frozen."""
+        self._pages = Pages(pages)
+        self._assets = Assets()
+        key = self.settings.session_secret_key
+        signer = Signer(None if key is None else key.get_secret_value().encode())
+        self._sessions = Sessions(signer)
+        ids = KernelIds(signer, lifetime_s=self.settings.kernel_connect_timeout)
+        self.registry = KernelRegistry(self.settings, ids=ids, make_host=self._make_host)
+        """The kernels of this app: a read-only mapping from kernel id to context."""
+        self._channels = Channels(self.registry, self._sessions, self._pages.bind)
+        self._service: _Service | None = None
+        self._router = Router(
+            routes=[
+                *(Route(path, self._page, methods=["GET"]) for path in self._pages.paths),
+                *KernelsApi(self.registry, self._sessions).routes(),
+                WebSocketRoute("/api/kernels/{kernel_id}/channels", self._channels.serve),
+                Route("/resourcez", self._resourcez, methods=["GET"]),
+                Route("/readyz", self._readyz, methods=["GET"]),
+                Mount("/static", HashedFiles(directory=self._assets.directory)),
+            ],
+            lifespan=self.lifespan,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI entry."""
+        if scope["type"] != "lifespan":
+            await self._start_if_nobody_did()
+        await self._router(scope, receive, send)
+
+    @asynccontextmanager
+    async def lifespan(self, _app: object = None) -> AsyncIterator[None]:
+        """The service's life: give it to the host app, alone or inside the host's own::
+
+            @asynccontextmanager
+            async def lifespan(app):
+                async with kernels.lifespan(app):
+                    yield
+
+        At its end every kernel is closed, with the reason `server-shutdown`.
+        """
+        service = await self._start()
+        try:
+            yield
+        finally:
+            await self._stop(service)
+
+    def on_kernel_start(self, hook: StartHook) -> Callable[[], None]:
+        """Call *hook*, without arguments, in every kernel before its page function, with the context current.
+
+        What it returns, if anything, is called when the kernel closes, like an `on_close` hook.
+
+        Returns:
+            A function that takes the hook off again for kernels yet to come, harmless to call twice.
+        """
+        return self.registry.on_start(hook)
+
+    def _make_host(self, handle: Handle) -> KernelHost:
+        return KernelHost(
+            handle,
+            kernel_id=handle.kernel_id,
+            debug=self.settings.debug,
+            on_shutdown=partial(_shut_down, handle),
+        )
+
+    # The service
+
+    async def _start(self) -> "_Service":
+        if self._service is not None and self._service.alive and not self._service.loop.is_closed():
+            raise RuntimeError(
+                "this KernelApp runs already; wire its lifespan once, in the app that is served, and wire it before "
+                "the first request"
+            )
+        loop = asyncio.get_running_loop()
+        patching.acquire()
+        self.registry.start(scrub_threads=patching.scrub_dummy_threads)
+        signals = StopSignals(partial(loop.call_soon_threadsafe, self._about_to_stop))
+        signals.install()
+        self._service = _Service(loop, signals)
+        return self._service
+
+    async def _stop(self, service: "_Service") -> None:
+        if not service.alive:
+            return
+        service.alive = False
+        service.signals.remove()
+        self._channels.close_all(CloseCode.GOING_AWAY, CloseReason.SERVER_SHUTDOWN)
+        try:
+            await self.registry.drain(CloseReason.SERVER_SHUTDOWN)
+        finally:
+            patching.release()
+
+    def _about_to_stop(self) -> None:
+        self.registry.begin_drain()
+        self._channels.close_all(CloseCode.GOING_AWAY, CloseReason.SERVER_SHUTDOWN)
+
+    async def _start_if_nobody_did(self) -> None:
+        service = self._service
+        loop = asyncio.get_running_loop()
+        if service is not None and service.loop is loop and service.alive:
+            return
+        service = await self._start()
+        log.warning(
+            "the lifespan of this KernelApp is not wired, so its kernels started with the first request and are closed "
+            "only when the event loop ends; add `lifespan=kernels.lifespan` to the Starlette or FastAPI app it is mounted in"
+        )
+        # From an empty context: the task lives as long as the loop, and must not keep the request that began it.
+        service.keeper = loop.create_task(self._keep(service), context=contextvars.Context())
+
+    async def _keep(self, service: "_Service") -> None:
+        """Wait for the loop's end, which cancels every task, and close the kernels then."""
+        try:
+            await service.loop.create_future()
+        finally:
+            await self._stop(service)
+
+    # Endpoints
+
+    async def _page(self, request: Request) -> Response:
+        if self.registry.draining:
+            return render_message(
+                "The server is stopping", "Please try again in a moment.", 503, {"Retry-After": "1", "Refresh": "5"}
+            )
+        session_id = self._sessions.find(request)
+        created = None if session_id is not None else self._sessions.create()
+        try:
+            kernel_id = self.registry.issue(session_id or created or "")
+        except KernelLimitReached as error:
+            seconds = str(error.retry_after_s)
+            return render_message(
+                "No room just now",
+                "The server has as many pages open as it can take. This page tries again by itself.",
+                503,
+                {"Retry-After": seconds, "Refresh": seconds},
+            )
+        response = render(
+            self._assets,
+            base_url=f"{request.scope.get('root_path', '')}/",
+            kernel_id=kernel_id,
+            title=self._pages.title(relative_path(request.scope)),
+            debug=self.settings.debug,
+        )
+        if created is not None:
+            self._sessions.set_cookie(response, request, created)
+        return response
+
+    async def _resourcez(self, request: Request) -> Response:
+        token = self.settings.resourcez_token
+        rows = resourcez.may_see_rows(request, None if token is None else token.get_secret_value())
+        data = resourcez.as_json(await resourcez.take_snapshot(self.registry, self._channels, rows=rows))
+        if "verbose" in request.query_params:
+            data |= resourcez.machine()
+        return JSONResponse(data, headers={"Cache-Control": "no-store"})
+
+    async def _readyz(self, _request: Request) -> Response:
+        if self.registry.draining:
+            return JSONResponse({"status": "server-shutdown"}, 503, {"Retry-After": "1", "Cache-Control": "no-store"})
+        return JSONResponse({"status": "ready"}, headers={"Cache-Control": "no-store"})
+
+
+class _Service:
+    """One start of a `KernelApp` on an event loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, signals: StopSignals) -> None:
+        self.loop = loop
+        self.signals = signals
+        self.alive = True
+        self.keeper: asyncio.Task[None] | None = None
+
+
+def _shut_down(handle: Handle, restart: bool) -> None:  # noqa: FBT001 - the flag of Jupyter's shutdown_request
+    context = handle.peek()
+    if context is None:
+        return
+    if restart:
+        context.restart()
+    else:
+        context.close(CloseReason.SHUTDOWN_REQUESTED)

@@ -1,0 +1,176 @@
+"""The websocket of a page, on Jupyter's path and with Jupyter's protocol."""
+
+import asyncio
+import logging
+import re
+import weakref
+from collections.abc import Callable
+
+from starlette.datastructures import URL
+from starlette.requests import HTTPConnection
+from starlette.responses import JSONResponse
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from solara_ctx.context import VirtualKernelContext
+from solara_ctx.errors import KernelContextError
+from solara_ctx.lifecycle import CloseCode
+from solara_ctx.registry import KernelRegistry
+from solara_ctx.run import PageFunction
+from solara_ctx.web.outbox import Outbox
+from solara_ctx.web.refusals import Refusal, refusal_for
+from solara_ctx.web.session import Sessions, origin_allowed
+
+log = logging.getLogger(__name__)
+
+SUBPROTOCOL = "v1.kernel.websocket.jupyter.org"
+"""Jupyter's newer framing; see `solara_ctx.jupyter.wire`."""
+PAGE_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+FindPage = Callable[[HTTPConnection], PageFunction | None]
+
+
+class Channels:
+    """Serves the websockets of one `KernelApp`.  Loop only."""
+
+    def __init__(self, registry: KernelRegistry, sessions: Sessions, find_page: FindPage) -> None:
+        self._registry = registry
+        self._sessions = sessions
+        self._find_page = find_page
+        self._open: set[Outbox] = set()
+        self._opened_total = 0
+
+    @property
+    def open_count(self) -> int:
+        """How many websockets are open."""
+        return len(self._open)
+
+    @property
+    def opened_total(self) -> int:
+        """How many were opened since the service began."""
+        return self._opened_total
+
+    def close_all(self, code: CloseCode, reason: str) -> None:
+        """Tell every page that its connection ends, and why."""
+        for outbox in list(self._open):
+            outbox.close(code, reason)
+
+    async def serve(self, websocket: WebSocket) -> None:
+        """One websocket, from its handshake to its end."""
+        subprotocol = SUBPROTOCOL if SUBPROTOCOL in websocket.scope.get("subprotocols", ()) else None
+        outbox = Outbox(
+            asyncio.get_running_loop(), subprotocol, limit_bytes=self._registry.settings.kernel_outbox_limit
+        )
+        connected = self._connect(websocket, outbox)
+        if isinstance(connected, Refusal):
+            log.info("refused a websocket: %s", connected.message)
+            await websocket.send_denial_response(JSONResponse(connected.body(), connected.status, connected.headers()))
+            return
+        page_id, context_ref, number = connected
+        self._open.add(outbox)
+        self._opened_total += 1
+        receiver: asyncio.Task[None] | None = None
+        try:
+            await websocket.accept(subprotocol)
+            receiver = asyncio.create_task(self._receive(websocket, page_id, context_ref, outbox))
+            await outbox.send_to(websocket)
+        finally:
+            self._open.discard(outbox)
+            context = context_ref()
+            if context is not None:
+                context.page_disconnect(page_id, number)
+            del context
+            if receiver is not None:
+                receiver.cancel()
+                await asyncio.wait((receiver,))
+
+    def _connect(
+        self, websocket: WebSocket, outbox: Outbox
+    ) -> tuple[str, weakref.ref[VirtualKernelContext], int] | Refusal:
+        if not origin_allowed(websocket, self._registry.settings.allowed_origins):
+            return Refusal(403, "foreign-origin", "this page's origin may not connect here (SOLARA_ALLOWED_ORIGINS)")
+        session_id = self._sessions.find(websocket)
+        if session_id is None:
+            return Refusal(403, "no-session", "there is no session cookie of this server; load the page again")
+        page_id = websocket.query_params.get("session_id", "")
+        if not PAGE_ID.fullmatch(page_id):
+            return Refusal(400, "bad-page-id", "session_id has to be 1 to 64 letters, digits, dots, dashes, underscores")
+        location = page_location(websocket)
+        page = None if location is None else self._find_page(location)
+        if page is None:
+            return Refusal(404, "no-such-page", "location does not name a page of this app")
+        if self._registry.draining:
+            return Refusal(503, "server-shutdown", "the server is stopping", retry_after_s=1)
+        try:
+            connection = self._registry.connect(
+                websocket.path_params["kernel_id"], session_id, page_id, sink=outbox, page=page
+            )
+        except KernelContextError as error:
+            return refusal_for(error)
+        # The frames of this websocket may wait a long time for the network; they must not be what keeps the kernel.
+        return page_id, weakref.ref(connection.context), connection.number
+
+    async def _receive(
+        self,
+        websocket: WebSocket,
+        page_id: str,
+        context_ref: weakref.ref[VirtualKernelContext],
+        outbox: Outbox,
+    ) -> None:
+        limit = self._registry.settings.websocket_max_frame
+        try:
+            while True:
+                message = await websocket.receive()
+                if message["type"] == "websocket.disconnect":
+                    return
+                text = message.get("text")
+                frame = text if text is not None else message["bytes"]
+                if len(frame) > limit:
+                    outbox.close(CloseCode.TOO_BIG, "too-big")
+                    return
+                context = context_ref()
+                if context is None:
+                    return
+                if not context.receive(page_id, frame):
+                    room = asyncio.Event()
+                    loop = asyncio.get_running_loop()
+                    context.when_drained(lambda: loop.call_soon_threadsafe(room.set))  # noqa: B023 - awaited below
+                    del context
+                    await room.wait()
+                else:
+                    del context
+                del message, text, frame
+        except (WebSocketDisconnect, RuntimeError):
+            return
+        finally:
+            # Nobody listens any more: let the sender end.
+            outbox.close(CloseCode.DONE, "closed")
+
+
+def page_location(websocket: WebSocket) -> HTTPConnection | None:
+    """The page's request as its page function shall see it: the path and query of the page, and of the handshake
+    what came with it: headers, cookies, client, and what the middleware has added (user, session, state).
+
+    The path is what the browser says it shows; it may say what it likes, as in any request.
+    """
+    location = URL(websocket.query_params.get("location", "/"))
+    path = location.path
+    if not path.startswith("/") or location.netloc or len(path) > _LONGEST_PATH:
+        return None
+    root_path = websocket.scope.get("root_path", "")
+    scope = {
+        key: value
+        for key, value in websocket.scope.items()
+        if key not in {"subprotocols", "extensions", "endpoint", "path_params", "raw_path", "router", "route"}
+    }
+    scope |= {
+        "type": "http",
+        "method": "GET",
+        "scheme": "https" if websocket.scope.get("scheme") == "wss" else "http",
+        "path": root_path + path,
+        "query_string": location.query.encode(),
+        "path_params": {},
+    }
+    return HTTPConnection(scope)
+
+
+_LONGEST_PATH = 2048

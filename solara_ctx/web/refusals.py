@@ -1,0 +1,51 @@
+"""How a request is turned away: a status that machines understand, a word that the page understands, a sentence."""
+
+from dataclasses import dataclass
+
+from solara_ctx.errors import (
+    ContextClosed,
+    InvalidKernelId,
+    KernelContextError,
+    KernelLimitReached,
+    SessionMismatch,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A request that is turned away."""
+
+    status: int
+    """The HTTP status."""
+    reason: str
+    """One machine-readable word."""
+    message: str
+    """What happened and what to do next."""
+    retry_after_s: int | None = None
+    """After how many seconds it makes sense to ask again."""
+
+    def body(self) -> dict[str, str]:
+        """The JSON body; `message` and `reason` are the keys of Jupyter's own error bodies."""
+        return {"message": self.message, "reason": self.reason}
+
+    def headers(self) -> dict[str, str]:
+        """The headers that go with it."""
+        headers = {"Cache-Control": "no-store"}
+        if self.retry_after_s is not None:
+            headers["Retry-After"] = str(self.retry_after_s)
+        return headers
+
+
+def refusal_for(error: KernelContextError) -> Refusal:
+    """How to turn away a request that failed with one of our errors."""
+    match error:
+        case KernelLimitReached():
+            return Refusal(503, "kernel-limit", str(error), retry_after_s=error.retry_after_s)
+        case ContextClosed():
+            return Refusal(404, error.reason or "closed", str(error))
+        case SessionMismatch():
+            return Refusal(403, "foreign-session", str(error))
+        case InvalidKernelId():
+            return Refusal(403, "invalid-kernel-id", str(error))
+        case _:
+            raise error
