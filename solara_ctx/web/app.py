@@ -129,7 +129,7 @@ class KernelApp:
         loop = asyncio.get_running_loop()
         patching.acquire()
         self.registry.start(scrub_threads=patching.scrub_dummy_threads)
-        signals = StopSignals(partial(loop.call_soon_threadsafe, self._about_to_stop))
+        signals = StopSignals(self._stop_signalled)
         signals.install()
         self._service = _Service(loop, signals)
         return self._service
@@ -144,6 +144,11 @@ class KernelApp:
             await self.registry.drain(CloseReason.SERVER_SHUTDOWN)
         finally:
             patching.release()
+
+    def _stop_signalled(self) -> None:
+        # In a signal handler, between any two instructions of the main thread: only pass it on.
+        if self._service is not None:
+            self._service.loop.call_soon_threadsafe(self._about_to_stop)
 
     def _about_to_stop(self) -> None:
         self.registry.begin_drain()

@@ -77,7 +77,8 @@ class Channels:
             self._open.discard(outbox)
             context = context_ref()
             if context is not None:
-                context.page_disconnect(page_id, number)
+                # The registry sees to the cull; nobody here waits for it.
+                _ = context.page_disconnect(page_id, number)
             del context
             if receiver is not None:
                 receiver.cancel()
@@ -130,20 +131,26 @@ class Channels:
                 context = context_ref()
                 if context is None:
                     return
-                if not context.receive(page_id, frame):
-                    room = asyncio.Event()
-                    loop = asyncio.get_running_loop()
-                    context.when_drained(lambda: loop.call_soon_threadsafe(room.set))  # noqa: B023 - awaited below
-                    del context
+                room = None if context.receive(page_id, frame) else _room_in(context)
+                del context, message, text, frame
+                if room is not None:
                     await room.wait()
-                else:
-                    del context
-                del message, text, frame
         except (WebSocketDisconnect, RuntimeError):
             return
         finally:
             # Nobody listens any more: let the sender end.
             outbox.close(CloseCode.DONE, "closed")
+
+
+def _room_in(context: VirtualKernelContext) -> asyncio.Event:
+    """An event that is set when the kernel can take more."""
+    room, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def there_is_room() -> None:
+        loop.call_soon_threadsafe(room.set)
+
+    context.when_drained(there_is_room)
+    return room
 
 
 def page_location(websocket: WebSocket) -> HTTPConnection | None:
