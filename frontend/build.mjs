@@ -1,0 +1,142 @@
+/**
+ * Bundles the page's program and styles.
+ *
+ *   node build.mjs [directory]
+ *
+ * Writes files named by their content, and manifest.json, which says which of them a page has to name:
+ * {"entry": script, "styles": [style sheet, …], "preload": [script, …]}.
+ */
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import * as esbuild from "esbuild";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const outdir = resolve(process.argv[2] ?? join(here, "../solara_ctx/web/static"));
+const LAZY_STYLES = ["icons", "output", "math"];
+const TARGETS = ["chrome116", "edge116", "firefox124", "safari17.4"]; // the first with AbortSignal.any and inert
+
+/** Of each font only the format that every browser of today reads. */
+const woff2Only = {
+  name: "woff2-only",
+  setup(build) {
+    build.onLoad({ filter: /(fontawesome-free|katex).*\.css$/ }, async ({ path }) => {
+      const css = await readFile(path, "utf8");
+      const contents = css.replace(/@font-face\s*{[^}]*}/g, (face) => {
+        const url = face.match(/url\(["']?[^)"']*\.woff2["']?\)/)?.[0];
+        if (!url) throw new Error(`${path}: a font without a woff2 file`);
+        const rest = face.replace(/\bsrc\s*:[^;}]*;?/g, "").replace(/;?\s*}$/, "");
+        return `${rest}; src: ${url} format("woff2"); }`;
+      });
+      return { contents, loader: "css" };
+    });
+  },
+};
+
+/** Parts of packages that a page does not use, and that their packages offer no way to leave out. */
+const leaner = {
+  name: "leaner",
+  setup(build) {
+    const services = /[\\/]@jupyterlab[\\/]services[\\/]lib[\\/]kernel[\\/]/;
+    const baseManager = /[\\/]base-manager[\\/]lib[\\/]/;
+    // The kernel connection asks its package's index for two names; the index is the client of all of Jupyter Server.
+    build.onResolve({ filter: /^\.\.$/ }, ({ importer }) =>
+      services.test(importer) ? { path: join(here, "src/page/services.ts") } : undefined,
+    );
+    build.onResolve({ filter: /^sanitize-html$/ }, ({ importer }) =>
+      baseManager.test(importer) ? { path: join(here, "src/page/sanitize.ts") } : undefined,
+    );
+    // Without Ajax and effects: no widget uses either.
+    build.onResolve({ filter: /^jquery$/ }, () => ({ path: join(here, "node_modules/jquery/dist/jquery.slim.js") }));
+    // Styles are ours to arrange, in src/styles.
+    build.onResolve({ filter: /\.css$/ }, ({ importer, kind }) =>
+      kind === "import-statement" && importer.includes("node_modules")
+        ? { path: "empty", namespace: "empty", sideEffects: false }
+        : undefined,
+    );
+    build.onLoad({ filter: /.*/, namespace: "empty" }, () => ({ contents: "" }));
+  },
+};
+
+/** @type {esbuild.BuildOptions} */
+const common = {
+  absWorkingDir: here,
+  bundle: true,
+  minify: true,
+  metafile: true,
+  outdir,
+  entryNames: "[name]-[hash]",
+  assetNames: "[name]-[hash]",
+  chunkNames: "chunk-[hash]",
+  loader: { ".woff2": "file", ".svg": "dataurl" },
+  target: TARGETS,
+  legalComments: "none",
+  logLevel: "warning",
+};
+
+await rm(outdir, { recursive: true, force: true });
+await mkdir(outdir, { recursive: true });
+
+const styles = await esbuild.build({
+  ...common,
+  entryPoints: LAZY_STYLES.map((name) => `src/styles/${name}.css`),
+  plugins: [woff2Only],
+});
+const scripts = await esbuild.build({
+  ...common,
+  entryPoints: { main: "src/main.ts" },
+  format: "esm",
+  platform: "browser",
+  splitting: true,
+  plugins: [leaner],
+  define: {
+    "process.env.NODE_ENV": '"production"',
+    global: "globalThis",
+    LAZY_STYLES: JSON.stringify(
+      Object.fromEntries(LAZY_STYLES.map((name) => [name, output(styles, `src/styles/${name}.css`)])),
+    ),
+  },
+  pure: ["console.debug", "console.log"],
+});
+
+/** The file that an entry point became. */
+function output({ metafile }, entryPoint, extension = "") {
+  const found = Object.entries(metafile.outputs).find(
+    ([path, { entryPoint: from }]) => from === entryPoint && path.endsWith(extension),
+  );
+  if (!found) throw new Error(`${entryPoint} became no file`);
+  return fileName(found[0]);
+}
+
+function fileName(path) {
+  return path.slice(path.lastIndexOf("/") + 1);
+}
+
+/** The files that a file imports, and those that these import, without what is loaded on demand. */
+function eager(outputs, path, found = new Set()) {
+  for (const { path: imported, kind } of outputs[path].imports) {
+    if (kind !== "import-statement" || found.has(imported)) continue;
+    found.add(imported);
+    eager(outputs, imported, found);
+  }
+  return found;
+}
+
+const { outputs } = scripts.metafile;
+const pathOf = (name) => Object.keys(outputs).find((path) => fileName(path) === name);
+const entry = output(scripts, "src/main.ts", ".js");
+// The session is loaded on demand only so that the entry can open the websocket before it: every page wants it.
+const session = pathOf(output(scripts, "src/page/session.ts", ".js"));
+const manifest = {
+  entry,
+  styles: [fileName(outputs[pathOf(entry)].cssBundle)],
+  preload: [...eager(outputs, pathOf(entry)), session, ...eager(outputs, session)]
+    .filter((path, i, all) => all.indexOf(path) === i)
+    .map(fileName),
+};
+await writeFile(join(outdir, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);
+
+if (process.env.SOLARA_METAFILE) {
+  await writeFile(process.env.SOLARA_METAFILE, JSON.stringify(scripts.metafile));
+}
+process.stdout.write(`${(await readdir(outdir)).length} files in ${outdir}\n`);

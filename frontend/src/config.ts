@@ -1,0 +1,24 @@
+/** What the server says to the page: a JSON element in the HTML, read once. */
+
+export interface PageConfig {
+  /** Absolute path of the mount on this origin; begins and ends with "/". */
+  readonly baseUrl: string;
+  readonly kernelId: string;
+  readonly pageId: string;
+  /** Whether tracebacks may be shown. */
+  readonly debug: boolean;
+}
+
+/** Read the configuration from the page. Throws where the page is not one of ours. */
+export function readConfig(document: Document): PageConfig {
+  const text = document.getElementById("solara-config")?.textContent;
+  if (!text) throw new Error("this page has no #solara-config element");
+  const value = JSON.parse(text) as Partial<Record<keyof PageConfig, unknown>>;
+  const { baseUrl, kernelId, pageId } = value;
+  if (typeof baseUrl !== "string" || !/^\/(?:[^/].*\/)?$/.test(baseUrl)) {
+    throw new Error(`baseUrl must be an absolute path that ends in "/", got ${JSON.stringify(baseUrl)}`);
+  }
+  if (typeof kernelId !== "string" || !kernelId) throw new Error("the page carries no kernel id");
+  if (typeof pageId !== "string" || !pageId) throw new Error("the page carries no page id");
+  return { baseUrl, kernelId, pageId, debug: value.debug === true };
+}

@@ -1,0 +1,147 @@
+/**
+ * Keeps one websocket to the kernel, for as long as the page lives and the kernel has not ended.
+ *
+ * The policy is ours and not KernelConnection's, which gives up after seven attempts, asks the REST API in between and
+ * takes 1001 for the end. Connections are numbered by identity: what a superseded socket says reaches nobody.
+ */
+import { waitBefore } from "./backoff";
+import { pause } from "./pause";
+import { type Ending, interpretEnding, type Verdict } from "./verdict";
+
+/** One open websocket. */
+export interface Connection {
+  /** The subprotocol that the server chose, or "". */
+  readonly protocol: string;
+  /** Send a frame; false where the socket is already on its way down and the frame went nowhere. */
+  send(frame: string | ArrayBuffer): boolean;
+  /** Give this socket up, as if the network had lost it. */
+  drop(): void;
+}
+
+/** Who is told. The calls are strictly `opened (frame)* lost`, over and over. */
+export interface LinkListener {
+  opened(connection: Connection): void;
+  frame(data: string | ArrayBuffer): void;
+  lost(): void;
+}
+
+/** What the link needs of the world. */
+export interface LinkPorts {
+  connect(): WebSocket;
+  /** Ask over HTTP what became of the kernel. Never rejects. */
+  probe(signal: AbortSignal): Promise<Exclude<Verdict, { kind: "ask" }>>;
+  random(): number;
+  /** Milliseconds, monotonic. */
+  now(): number;
+}
+
+export interface LinkEvents {
+  /** A connection, or an attempt at one, came to nothing and will be made again. */
+  lost(): void;
+  ended(reason: string): void;
+}
+
+/** A handshake that takes longer than this has met a black hole; the browser itself would wait for minutes. */
+export const HANDSHAKE_LIMIT_MS = 20_000;
+/** A connection that lived this long was a good one: the next wait begins at the beginning. */
+export const GOOD_AFTER_MS = 5_000;
+/** A wake-up call gives up a handshake older than this: the network it began on is probably not there any more. */
+const STALE_HANDSHAKE_MS = 2_000;
+
+export class Link {
+  readonly #ports: LinkPorts;
+  readonly #events: LinkEvents;
+  #listener: LinkListener;
+  #wake = new AbortController();
+  #handshake: { readonly since: number; giveUp(): void } | null = null;
+
+  constructor(ports: LinkPorts, events: LinkEvents, listener: LinkListener) {
+    this.#ports = ports;
+    this.#events = events;
+    this.#listener = listener;
+  }
+
+  /** Tell another listener from now on. */
+  listen(listener: LinkListener): void {
+    this.#listener = listener;
+  }
+
+  /** The network is back, or somebody is looking: do not wait any longer. */
+  wake(): void {
+    this.#wake.abort();
+    this.#wake = new AbortController();
+    if (this.#handshake && this.#ports.now() - this.#handshake.since > STALE_HANDSHAKE_MS) this.#handshake.giveUp();
+  }
+
+  /** Connect, and connect again, until the kernel has ended or the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    let failures = 0;
+    while (!signal.aborted) {
+      const { ending, lived } = await this.#connection(signal);
+      if (signal.aborted) return;
+      if (lived >= GOOD_AFTER_MS) failures = 0;
+      let verdict = interpretEnding(ending);
+      if (verdict.kind === "ended") return this.#events.ended(verdict.reason);
+      this.#events.lost();
+      if (verdict.kind === "ask") verdict = await this.#ports.probe(signal);
+      if (signal.aborted) return;
+      if (verdict.kind === "ended") return this.#events.ended(verdict.reason);
+      // "At once" holds for the first time only: a server that always answers "restart" must not be hammered.
+      if (verdict.kind === "later" || failures > 0) {
+        await pause(waitBefore(failures, this.#ports.random), signal, this.#wake.signal);
+      }
+      failures += 1;
+    }
+  }
+
+  /** One socket, from its handshake to its end. */
+  #connection(signal: AbortSignal): Promise<{ ending: Ending; lived: number }> {
+    return new Promise((resolve) => {
+      const socket = this.#ports.connect();
+      socket.binaryType = "arraybuffer";
+      const scope = new AbortController();
+      const since = this.#ports.now();
+      let openedAt: number | null = null;
+
+      const end = (code: number, reason: string) => {
+        if (scope.signal.aborted) return;
+        scope.abort();
+        clearTimeout(limit);
+        this.#handshake = null;
+        const opened = openedAt !== null;
+        const lived = openedAt === null ? 0 : this.#ports.now() - openedAt;
+        if (opened) this.#listener.lost();
+        resolve({ ending: { opened, code, reason }, lived });
+      };
+      const giveUp = () => {
+        end(1006, "");
+        socket.close();
+      };
+      const limit = setTimeout(giveUp, HANDSHAKE_LIMIT_MS);
+      this.#handshake = { since, giveUp };
+
+      const listening = { signal: scope.signal };
+      socket.addEventListener(
+        "open",
+        () => {
+          clearTimeout(limit);
+          this.#handshake = null;
+          openedAt = this.#ports.now();
+          this.#listener.opened({
+            protocol: socket.protocol,
+            send: (frame) => {
+              if (socket.readyState !== socket.OPEN) return false;
+              socket.send(frame);
+              return true;
+            },
+            drop: giveUp,
+          });
+        },
+        listening,
+      );
+      socket.addEventListener("message", (event) => this.#listener.frame(event.data), listening);
+      socket.addEventListener("close", (event) => end(event.code, event.reason), listening);
+      signal.addEventListener("abort", giveUp, listening);
+    });
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * The entry: small, so that the websocket opens while everything that renders widgets is still on its way.
+ *
+ *   main          reads the configuration, owns the page's one lifetime
+ *   connection/   one websocket for ever, and what its end means: knows neither widgets nor the DOM
+ *   notices/      what a person is told about the connection
+ *   page/         loaded on demand: Jupyter's kernel connection and widgets; the only room that knows Jupyter
+ */
+import "./page.css";
+import { readConfig } from "./config";
+import { channelsUrl, closePath, kernelPath } from "./connection/address";
+import { FrameBuffer } from "./connection/buffer";
+import { Link } from "./connection/link";
+import { probeKernel } from "./connection/probe";
+import { ConnectionStore } from "./connection/state";
+import { announceLeaving, wakeOnReturn } from "./leaving";
+import { Notices } from "./notices/notices";
+
+/** Jupyter's binary framing; a server that does not speak it answers with the default one. */
+const SUBPROTOCOLS = ["v1.kernel.websocket.jupyter.org"];
+
+function start(root: HTMLElement): void {
+  const lifetime = new AbortController();
+  const { signal } = lifetime;
+  const notices = new Notices({
+    document,
+    root,
+    tryNow: () => link.wake(),
+    startAfresh: () => location.reload(),
+  });
+  const config = readConfig(document);
+  const store = new ConnectionStore((state) => notices.show(state));
+
+  const buffer = new FrameBuffer();
+  const link = new Link(
+    {
+      connect: () => new WebSocket(channelsUrl(config, location), SUBPROTOCOLS),
+      probe: (until) => probeKernel(kernelPath(config), until),
+      random: Math.random,
+      now: () => performance.now(),
+    },
+    {
+      lost: () => store.fire({ type: "lost" }),
+      ended: (reason) => store.fire({ type: "ended", reason }),
+    },
+    buffer,
+  );
+  void link.run(signal);
+  announceLeaving(window, { closePath: closePath(config), sendBeacon: (path) => navigator.sendBeacon(path) }, signal);
+  wakeOnReturn(window, document, () => link.wake(), signal);
+
+  import("./page/session").then(
+    ({ PageSession }) => {
+      const session = new PageSession({
+        config,
+        root,
+        signal,
+        caughtUp: (page) => store.fire({ type: "caught-up", page }),
+      });
+      link.listen(session);
+      buffer.handOver(session);
+    },
+    (error: unknown) => {
+      console.error(error);
+      lifetime.abort();
+      notices.notLoaded();
+    },
+  );
+}
+
+const root = document.getElementById("solara-app");
+if (root) start(root);
+else console.error("this page has no #solara-app element");

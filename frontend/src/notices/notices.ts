@@ -1,0 +1,153 @@
+/** Shows the state of the connection: nothing while all is well, and as little as possible otherwise. */
+import type { ConnectionState, PageError } from "../connection/state";
+import * as words from "./words";
+
+/** A connection that is made in less than this needs no word about it. */
+export const CONNECTING_AFTER_MS = 300;
+/** Nor does an interruption shorter than this. */
+export const RECONNECTING_AFTER_MS = 1_500;
+/** Failed attempts after which the words admit that this may take longer. */
+const STILL_AFTER_FAILURES = 3;
+
+export interface NoticesPorts {
+  readonly document: Document;
+  /** The page's root element; it carries the state for styles and tests, as data-solara-state. */
+  readonly root: HTMLElement;
+  tryNow(): void;
+  startAfresh(): void;
+}
+
+export class Notices {
+  readonly #ports: NoticesPorts;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #shown: { readonly kind: string; readonly element: HTMLElement; readonly text: HTMLElement } | null = null;
+  #awaited: string | null = null;
+
+  constructor(ports: NoticesPorts) {
+    this.#ports = ports;
+  }
+
+  /** Show the state. */
+  show(state: ConnectionState): void {
+    const { root } = this.#ports;
+    const failed = state.kind === "open" && state.page.status === "error";
+    root.dataset.solaraState = failed ? "error" : state.kind;
+    root.setAttribute("aria-busy", String(state.kind === "connecting"));
+    // Nothing that is clicked in an ended page can have an effect, and the page should not pretend otherwise.
+    root.inert = state.kind === "ended";
+    switch (state.kind) {
+      case "open":
+        this.#clear();
+        if (state.page.status === "error") this.#place("error", this.#pageFailed(state.page.error));
+        break;
+      case "connecting":
+        this.#status(
+          "connecting",
+          state.failures === 0 ? words.CONNECTING : words.UNREACHABLE,
+          CONNECTING_AFTER_MS,
+          state.failures > 0,
+        );
+        break;
+      case "reconnecting":
+        this.#status(
+          "reconnecting",
+          state.failures < STILL_AFTER_FAILURES ? words.RECONNECTING : words.RECONNECTING_STILL,
+          RECONNECTING_AFTER_MS,
+          true,
+        );
+        break;
+      case "ended":
+        this.#clear();
+        this.#place("ended", this.#panel(words.wordsForEnd(state.reason), words.START_AFRESH));
+        break;
+    }
+  }
+
+  /** A part of the page's own program did not arrive: there is nothing to wait for. */
+  notLoaded(): void {
+    this.#clear();
+    this.#ports.root.dataset.solaraState = "error";
+    this.#place("error", this.#panel(words.NOT_LOADED, words.TRY_AGAIN));
+  }
+
+  /** A line about work in progress, after a moment. A line that is already there changes its words only. */
+  #status(kind: string, text: string, afterMs: number, canTryNow: boolean): void {
+    if (this.#shown?.kind === kind) {
+      if (this.#shown.text.textContent !== text) this.#shown.text.textContent = text;
+      if (canTryNow && !this.#shown.element.querySelector("button")) this.#shown.element.append(this.#tryNow());
+      return;
+    }
+    const show = () => {
+      this.#clear();
+      const element = this.#element("div", `solara-notice solara-notice-${kind}`);
+      element.setAttribute("role", "status");
+      const dot = this.#element("span", "solara-notice-dot");
+      dot.setAttribute("aria-hidden", "true");
+      const label = this.#element("span", "", text);
+      element.append(dot, label);
+      if (canTryNow) element.append(this.#tryNow());
+      this.#place(kind, element, label);
+    };
+    // Each failed attempt brings new words; none of them may start the moment anew.
+    if (this.#awaited === kind) {
+      this.#show = show;
+      return;
+    }
+    this.#clear();
+    this.#awaited = kind;
+    this.#show = show;
+    this.#timer = setTimeout(() => this.#show(), afterMs);
+  }
+
+  #show: () => void = () => {};
+
+  #clear(): void {
+    clearTimeout(this.#timer);
+    this.#awaited = null;
+    this.#shown?.element.remove();
+    this.#shown = null;
+  }
+
+  #place(kind: string, element: HTMLElement, text: HTMLElement = element): void {
+    this.#shown = { kind, element, text };
+    this.#ports.document.body.append(element);
+  }
+
+  #panel({ title, text }: words.Words, action: string): HTMLElement {
+    const panel = this.#element("section", "solara-panel");
+    panel.setAttribute("role", "alert");
+    const button = this.#element("button", "solara-panel-action", action);
+    button.setAttribute("type", "button");
+    button.addEventListener("click", () => this.#ports.startAfresh());
+    panel.append(this.#element("h2", "", title), this.#element("p", "", text), button);
+    return panel;
+  }
+
+  #pageFailed(error: PageError): HTMLElement {
+    const panel = this.#panel(words.PAGE_FAILED, words.TRY_AGAIN);
+    if (error.traceback !== null) {
+      const summary = error.evalue ? `${error.ename}: ${error.evalue}` : error.ename;
+      const traceback = this.#element("pre", "", error.traceback);
+      // A long traceback scrolls; without this, a keyboard could not reach it.
+      traceback.tabIndex = 0;
+      panel.querySelector("p")?.replaceChildren(words.PAGE_FAILED_DEBUG, " ", this.#element("code", "", summary));
+      panel.querySelector("p")?.after(traceback);
+      panel.classList.add("solara-panel-wide");
+    }
+    return panel;
+  }
+
+  #tryNow(): HTMLElement {
+    const button = this.#element("button", "solara-notice-action", words.TRY_NOW);
+    button.setAttribute("type", "button");
+    button.addEventListener("click", () => this.#ports.tryNow());
+    return button;
+  }
+
+  #element<K extends keyof HTMLElementTagNameMap>(tag: K, className: string, text?: string): HTMLElementTagNameMap[K] {
+    const element = this.#ports.document.createElement(tag);
+    if (className) element.className = className;
+    if (text !== undefined) element.textContent = text;
+    return element;
+  }
+}

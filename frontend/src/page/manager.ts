@@ -1,0 +1,147 @@
+/** The page's widget models, on Jupyter's own manager. */
+import { type IClassicComm, type IModelOptions, shims, type WidgetModel, type WidgetView } from "@jupyter-widgets/base";
+import { ManagerBase } from "@jupyter-widgets/base-manager";
+import type { Kernel, KernelMessage } from "@jupyterlab/services";
+import type { JSONObject } from "@lumino/coreutils";
+import { mathTypesetter } from "./math";
+import { loadModule } from "./modules";
+import { planCatchUp, type WidgetStates } from "./states";
+
+const WIDGET_TARGET = "jupyter.widget";
+
+/** The parts of a model that its type keeps private, and that a lost connection leaves in a state nothing else resolves. */
+interface ModelInternals {
+  /** Attribute to the id of the message whose echo is awaited; echoes of other messages are skipped until it comes. */
+  readonly _expectedEchoMsgIds: Map<string, string>;
+}
+
+export class WidgetManager extends ManagerBase {
+  readonly #kernel: Kernel.IKernelConnection;
+  readonly #ids = new Set<string>();
+  /** Where controls look for the typesetter of LaTeX in labels and HTML. */
+  readonly _rendermime = { latexTypesetter: mathTypesetter };
+
+  constructor(kernel: Kernel.IKernelConnection) {
+    super();
+    this.#kernel = kernel;
+    kernel.registerCommTarget(WIDGET_TARGET, (comm, msg) => this.#opened(comm, msg));
+  }
+
+  /**
+   * Make the models those of the kernel: new ones are made, known ones updated in place.
+   *
+   * Returns the ids of models that the kernel no longer has. They are still there, so that what is on the screen can be
+   * replaced first; pass them to `close`.
+   */
+  async catchUp(states: WidgetStates): Promise<readonly string[]> {
+    const plan = planCatchUp(this.#ids, states);
+    // All new models are registered before anything is awaited: they may refer to each other in any order.
+    const created = plan.create.map((id) => this.#create(id, states));
+    const updated = plan.update.map((id) => this.#update(id, states));
+    for (const result of await Promise.allSettled([...created, ...updated])) {
+      if (result.status === "rejected") console.error(result.reason);
+    }
+    return plan.close;
+  }
+
+  /** Close these models and their views. The kernel has closed its side already and is not told. */
+  async close(ids: Iterable<string>): Promise<void> {
+    await Promise.all(
+      [...ids].map(async (id) => {
+        if (!this.has_model(id)) return;
+        const model = await this.get_model(id);
+        const comm = model.comm;
+        model.trigger("comm:close");
+        await model.close(true);
+        if (comm instanceof shims.services.Comm) comm.jsServicesComm.dispose();
+      }),
+    );
+  }
+
+  /** The ids of all models. */
+  get ids(): ReadonlySet<string> {
+    return this.#ids;
+  }
+
+  /** The connection was lost: echoes that have not come will not come. */
+  async forgetEchoes(): Promise<void> {
+    const models = await Promise.all([...this.#ids].map((id) => this.get_model(id)));
+    for (const model of models) (model as unknown as ModelInternals)._expectedEchoMsgIds?.clear();
+  }
+
+  override register_model(id: string, model: Promise<WidgetModel>): void {
+    this.#ids.add(id);
+    super.register_model(id, model);
+    model.then((it) => it.once("comm:close", () => this.#ids.delete(id))).catch(() => this.#ids.delete(id));
+  }
+
+  async #opened(comm: Kernel.IComm, msg: KernelMessage.ICommOpenMsg): Promise<void> {
+    try {
+      if (this.has_model(comm.commId)) {
+        // The message that held all state came first. The kernel's side is the same; only our end of the comm is new.
+        const model = await this.get_model(comm.commId);
+        const classic = new shims.services.Comm(comm);
+        model.comm = classic;
+        classic.on_msg((it) => model._handle_comm_msg(it));
+        classic.on_close((it) => model._handle_comm_closed(it));
+        return;
+      }
+      await this.handle_comm_open(new shims.services.Comm(comm), msg);
+    } catch (error) {
+      // KernelConnection would swallow it.
+      console.error(error);
+    }
+  }
+
+  async #create(id: string, states: WidgetStates): Promise<void> {
+    const state = states.get(id);
+    if (!state) return;
+    const options: IModelOptions = {
+      model_name: state.model_name,
+      model_module: state.model_module,
+      model_module_version: state.model_module_version,
+      model_id: id,
+      comm: this.#kernel.hasComm(id) ? undefined : new shims.services.Comm(this.#kernel.createComm(WIDGET_TARGET, id)),
+    };
+    await this.new_model(options, state.state);
+  }
+
+  async #update(id: string, states: WidgetStates): Promise<void> {
+    const state = states.get(id)?.state;
+    if (!state) return;
+    const model = await this.get_model(id);
+    // In the model's own line of changes, so that an update that is being applied is not overtaken.
+    model.state_change = model.state_change.then(async () => {
+      const values = await (model.constructor as typeof WidgetModel)._deserialize_state(state as never, this);
+      const awaited = (model as unknown as ModelInternals)._expectedEchoMsgIds;
+      // What the person has changed since is on its way to the kernel; its echo will say what became of it.
+      const settled = Object.entries(values).filter(([name]) => !awaited?.has(name));
+      model.set_state(Object.fromEntries(settled));
+    });
+    await model.state_change;
+  }
+
+  protected override async loadClass(
+    className: string,
+    moduleName: string,
+    moduleVersion: string,
+  ): Promise<typeof WidgetModel | typeof WidgetView> {
+    return loadModule(this, className, moduleName, moduleVersion);
+  }
+
+  protected override async _create_comm(
+    target: string,
+    id?: string,
+    data?: JSONObject,
+    metadata?: JSONObject,
+    buffers?: ArrayBuffer[] | ArrayBufferView[],
+  ): Promise<IClassicComm> {
+    const comm = new shims.services.Comm(this.#kernel.createComm(target, id));
+    if (data || metadata) comm.open(data ?? {}, {}, metadata ?? {}, buffers ?? []);
+    return comm;
+  }
+
+  protected override async _get_comm_info(): Promise<Record<string, never>> {
+    return {}; // only for kernels that cannot send all state in one message
+  }
+}

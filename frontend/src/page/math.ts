@@ -1,0 +1,27 @@
+/** Typesets LaTeX in labels, HTML and outputs. KaTeX is loaded with the first formula. */
+import { loadStyle } from "./styles";
+
+/** Something that may be a formula; a lone dollar sign is not. */
+const MAYBE_MATH = /\$[^$]+\$|\\\(|\\\[|\\begin\{/;
+
+const DELIMITERS = [
+  { left: "$$", right: "$$", display: true },
+  { left: "\\[", right: "\\]", display: true },
+  { left: "\\begin{equation}", right: "\\end{equation}", display: true },
+  { left: "\\begin{align}", right: "\\end{align}", display: true },
+  { left: "$", right: "$", display: false },
+  { left: "\\(", right: "\\)", display: false },
+];
+
+async function typeset(element: HTMLElement): Promise<void> {
+  const [{ default: render }] = await Promise.all([import("katex/contrib/auto-render"), loadStyle("math")]);
+  render(element, { delimiters: DELIMITERS, throwOnError: false });
+}
+
+/** Jupyter's interface of a LaTeX typesetter. Elements without a formula cost one look at their text. */
+export const mathTypesetter = {
+  typeset(element: HTMLElement): void {
+    if (!MAYBE_MATH.test(element.textContent ?? "")) return;
+    typeset(element).catch((error: unknown) => console.error(error));
+  },
+};

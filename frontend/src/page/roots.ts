@@ -1,0 +1,54 @@
+/** The widgets at the top of the page, in order. */
+import type { DOMWidgetModel, DOMWidgetView } from "@jupyter-widgets/base";
+import { MessageLoop } from "@lumino/messaging";
+import { Widget } from "@lumino/widgets";
+import type { WidgetManager } from "./manager";
+
+export class Roots {
+  readonly #manager: WidgetManager;
+  readonly #container: HTMLElement;
+  /** By id and occurrence: one widget may be shown twice. */
+  #views = new Map<string, DOMWidgetView>();
+
+  constructor(manager: WidgetManager, container: HTMLElement, signal: AbortSignal) {
+    this.#manager = manager;
+    this.#container = container;
+    window.addEventListener("resize", () => this.#resized(), { signal });
+  }
+
+  /**
+   * Show these widgets and no others.
+   *
+   * Views that are already there stay as they are, with focus and scroll position. New ones are complete before the
+   * first old one goes, so that nothing flickers.
+   */
+  async show(ids: readonly string[]): Promise<void> {
+    const views = new Map<string, DOMWidgetView>();
+    for (const id of ids) {
+      let key = `${id} 0`;
+      for (let i = 1; views.has(key); i++) key = `${id} ${i}`;
+      views.set(key, this.#views.get(key) ?? (await this.#create(id)));
+    }
+    const old = this.#views;
+    this.#views = views;
+    let place = this.#container.firstChild;
+    for (const view of views.values()) {
+      const { luminoWidget } = view;
+      if (!luminoWidget.isAttached) Widget.attach(luminoWidget, this.#container, place as HTMLElement | null);
+      else if (luminoWidget.node === place) place = place.nextSibling;
+      else this.#container.insertBefore(luminoWidget.node, place);
+    }
+    for (const [key, view] of old) if (!views.has(key)) view.remove();
+  }
+
+  async #create(id: string): Promise<DOMWidgetView> {
+    const model = await this.#manager.get_model(id);
+    return this.#manager.create_view(model as DOMWidgetModel);
+  }
+
+  #resized(): void {
+    for (const view of this.#views.values()) {
+      MessageLoop.postMessage(view.luminoWidget, Widget.ResizeMessage.UnknownSize);
+    }
+  }
+}

@@ -1,0 +1,140 @@
+/** The page and its kernel: what is said at each connection, and how the page catches up. */
+import type { Kernel, KernelMessage } from "@jupyterlab/services";
+import type { PageConfig } from "../config";
+import type { Connection, LinkListener } from "../connection/link";
+import type { PageResult } from "../connection/state";
+import { isPageAnswer, type PageAnswer } from "./answer";
+import { connectKernel } from "./kernel";
+import { KernelSocket } from "./kernelsocket";
+import { WidgetManager } from "./manager";
+import { Roots } from "./roots";
+import { isUpdateStates, readStates } from "./states";
+import { loadIconsWhenNeeded } from "./styles";
+
+const PAGE_TARGET = "solara_ctx.page";
+const CONTROL_TARGET = "jupyter.widget.control";
+const CONTROL_VERSION = "1.0.0";
+
+export interface SessionOptions {
+  readonly config: PageConfig;
+  readonly root: HTMLElement;
+  readonly signal: AbortSignal;
+  /** What is on the screen is what the kernel holds. */
+  caughtUp(page: PageResult): void;
+}
+
+/** Whether a message opens the comm by which the page asks which run it is connected to. */
+function isGreeting(message: KernelMessage.IMessage): boolean {
+  return (
+    message.header.msg_type === "comm_open" &&
+    "target_name" in message.content &&
+    message.content.target_name === PAGE_TARGET
+  );
+}
+
+export class PageSession implements LinkListener {
+  readonly #options: SessionOptions;
+  readonly #socket = new KernelSocket(() => performance.now(), isGreeting);
+  readonly #kernel: Kernel.IKernelConnection;
+  readonly #manager: WidgetManager;
+  readonly #roots: Roots;
+  /** The run of the page function that the page shows. */
+  #run: string | null = null;
+  #answer: PageAnswer | null = null;
+  /** The comms of the current connection. */
+  #pageComm: Kernel.IComm | null = null;
+  #controlComm: Kernel.IComm | null = null;
+  /** The screen changes one step after the other, whatever the messages do meanwhile. */
+  #screen: Promise<void> = Promise.resolve();
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.#kernel = connectKernel(options.config, this.#socket);
+    this.#manager = new WidgetManager(this.#kernel);
+    this.#roots = new Roots(this.#manager, options.root, options.signal);
+    loadIconsWhenNeeded(options.root, options.signal);
+  }
+
+  opened(connection: Connection): void {
+    this.#socket.opened(connection);
+    const comm = this.#kernel.createComm(PAGE_TARGET);
+    comm.onMsg = ({ content }) => this.#answered(content.data);
+    comm.open({});
+    this.#pageComm = comm;
+    // For the first time there is nothing that the answer could decide, so all is asked at once.
+    if (this.#run === null) this.#requestStates();
+  }
+
+  frame(data: string | ArrayBuffer): void {
+    this.#socket.frame(data);
+  }
+
+  lost(): void {
+    this.#answer = null;
+    this.#pageComm?.dispose();
+    this.#controlComm?.dispose();
+    this.#pageComm = this.#controlComm = null;
+    this.#socket.lost();
+    this.#manager.forgetEchoes().catch((error: unknown) => console.error(error));
+  }
+
+  #answered(data: unknown): void {
+    if (!isPageAnswer(data)) {
+      console.error("the server's answer about the page is not understood", data);
+      return;
+    }
+    const same = data.run === this.#run;
+    this.#run = data.run;
+    this.#answer = data;
+    if (data.status === "error") {
+      this.#socket.discard();
+      const { error } = data;
+      this.#onScreen(data, async () => {
+        await this.#roots.show([]);
+        await this.#manager.close([...this.#manager.ids]);
+        return { status: "error", error };
+      });
+      return;
+    }
+    if (same) this.#socket.deliver();
+    else this.#socket.discard();
+    if (!this.#controlComm) this.#requestStates();
+  }
+
+  #requestStates(): void {
+    const comm = this.#kernel.createComm(CONTROL_TARGET);
+    this.#controlComm = comm;
+    comm.onMsg = async (msg) => {
+      const data: unknown = msg.content.data;
+      if (!isUpdateStates(data)) return;
+      this.#controlComm = null;
+      comm.close();
+      const answer = this.#answer;
+      if (answer?.status !== "ok") return;
+      // Awaited, and so before any later message is handled: an update to a model must find the model.
+      const gone = await this.#manager.catchUp(readStates(data, msg.buffers ?? []));
+      this.#onScreen(answer, async () => {
+        await this.#roots.show(answer.roots);
+        await this.#manager.close(gone);
+        return { status: "ok" };
+      });
+    };
+    comm.open({}, { version: CONTROL_VERSION });
+    comm.send({ method: "request_states" });
+  }
+
+  /** Change the screen, unless the answer it belongs to is no longer the latest by then. */
+  #onScreen(answer: PageAnswer, change: () => Promise<PageResult>): void {
+    this.#screen = this.#screen.then(async () => {
+      if (this.#answer !== answer) return;
+      try {
+        const result = await change();
+        if (this.#answer === answer) this.#options.caughtUp(result);
+      } catch (error) {
+        console.error(error);
+        const { name, message } = error instanceof Error ? error : new Error(String(error));
+        this.#options.caughtUp({ status: "error", error: { ename: name, evalue: message, traceback: null } });
+      }
+    });
+  }
+}
