@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import importlib.util
+import logging
 import sys
 import threading
 import time
@@ -19,6 +20,7 @@ from uvicorn.supervisors import ChangeReload
 
 from solara_ctx.demo import demo
 from solara_ctx.errors import KernelContextError
+from solara_ctx.web.access_log import RedactKernelIds
 from solara_ctx.web.app import KernelApp
 
 _DEFAULT_NAME = "page"
@@ -42,6 +44,7 @@ class PageTarget:
         Raises:
             UsageError: there is no such page.
         """
+        _redact_logs()
         page = load_page(self.target)
         return page if isinstance(page, KernelApp) else KernelApp(page)
 
@@ -123,12 +126,20 @@ def _serve(
         host = "127.0.0.1" if options.host in {"0.0.0.0", "::"} else options.host  # noqa: S104 - compared, not bound
         url = f"http://{host}:{options.port}/"
         threading.Thread(target=_open_when_ready, args=(url,), name="solara-ctx-open", daemon=True).start()
+    _redact_logs()
     server = uvicorn.Server(config)
     if reload_dirs is not None:
         ChangeReload(config, target=server.run, sockets=[config.bind_socket()]).run()
         return 0
     server.run()
     return 0 if server.started else 3
+
+
+def _redact_logs() -> None:
+    for name in ("uvicorn.access", "uvicorn.error"):
+        logger = logging.getLogger(name)
+        if not any(isinstance(known, RedactKernelIds) for known in logger.filters):
+            logger.addFilter(RedactKernelIds())
 
 
 def _open_when_ready(url: str) -> None:

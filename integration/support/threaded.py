@@ -29,6 +29,11 @@ class ServerThread:
         host, port = self._server.servers[0].sockets[0].getsockname()[:2]
         return f"http://{host}:{port}"
 
+    @property
+    def connections(self) -> set[Any]:
+        """uvicorn's protocol objects, one for each open connection; on its loop only."""
+        return set(self._server.server_state.connections)
+
     async def start(self) -> None:
         self._thread.start()
         await wait_until(lambda: self._server.started or not self._thread.is_alive(), START_S, "a started server")

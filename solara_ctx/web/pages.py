@@ -186,5 +186,5 @@ def _adapt(path: str, function: PageCallable) -> Callable[[HTTPConnection], obje
 
 
 def _title(function: PageCallable) -> str:
-    name = getattr(function, "__name__", type(function).__name__)
+    name = str(getattr(function, "__name__", type(function).__name__))
     return name.strip("_").replace("_", " ").capitalize() or "Page"

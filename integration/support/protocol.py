@@ -1,0 +1,112 @@
+"""A Jupyter client of the tests' own: a session cookie, an issued kernel id, and a websocket that speaks messages."""
+
+import json
+import re
+import uuid
+from types import TracebackType
+from typing import Any, Self
+
+import httpx2
+from websockets.asyncio.client import ClientConnection, connect
+
+CONFIG = re.compile(r'id="solara-config">(.*?)</script>', re.DOTALL)
+
+
+class JupyterClient:
+    """One browser session without a browser."""
+
+    def __init__(self, url: str, *, base: str = "/") -> None:
+        self.url = url
+        self.base = base
+        self.http = httpx2.AsyncClient(base_url=url)
+        self.kernel_id = ""
+        self.page_id = ""
+
+    async def __aenter__(self) -> Self:
+        await self.open_page()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.http.aclose()
+
+    async def open_page(self) -> None:
+        """Load the page as a browser does; remember the ids that it carries."""
+        response = await self.http.get(self.base)
+        assert response.status_code == httpx2.codes.OK, response.text
+        found = CONFIG.search(response.text)
+        assert found is not None, response.text
+        config = json.loads(found[1])
+        self.kernel_id, self.page_id = config["kernelId"], config["pageId"]
+
+    def cookie(self) -> str:
+        return "; ".join(f"{name}={value}" for name, value in self.http.cookies.items())
+
+    def kernel_path(self, kernel_id: str | None = None) -> str:
+        return f"{self.base}api/kernels/{self.kernel_id if kernel_id is None else kernel_id}"
+
+    def websocket(
+        self,
+        *,
+        kernel_id: str | None = None,
+        page_id: str | None = None,
+        cookie: str | None = None,
+        origin: str | None = None,
+        subprotocols: list[str] | None = None,
+        location: str = "/",
+    ) -> connect:
+        """The page's websocket; every part may be replaced by a false one."""
+        headers = {"Cookie": self.cookie() if cookie is None else cookie}
+        address = self.url.replace("http", "ws", 1) + self.kernel_path(kernel_id) + "/channels"
+        page = self.page_id if page_id is None else page_id
+        return connect(
+            f"{address}?session_id={page}&location={location}",
+            additional_headers=headers if headers["Cookie"] else {},
+            origin=origin,  # type: ignore[arg-type]
+            subprotocols=subprotocols,  # type: ignore[arg-type]
+            max_size=None,
+            proxy=None,
+        )
+
+
+def message(kind: str, content: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+    """A Jupyter message, as a page sends it."""
+    header = {
+        "msg_id": uuid.uuid4().hex,
+        "msg_type": kind,
+        "session": "tests",
+        "username": "",
+        "date": "2026-01-01T00:00:00.000000Z",
+        "version": "5.4",
+    }
+    return {
+        "channel": "shell",
+        "header": header,
+        "parent_header": {},
+        "metadata": {},
+        "content": content or {},
+        "buffers": [],
+        **more,
+    }
+
+
+async def ask(socket: ClientConnection, request: dict[str, Any]) -> list[dict[str, Any]]:
+    """Send a message, and collect what the kernel says about it, up to `idle`."""
+    await socket.send(json.dumps(request))
+    return await until_idle(socket, request["header"]["msg_id"])
+
+
+async def until_idle(socket: ClientConnection, msg_id: str) -> list[dict[str, Any]]:
+    """What the kernel says in answer to a message, up to `idle`."""
+    said: list[dict[str, Any]] = []
+    while True:
+        frame = await socket.recv()
+        if isinstance(frame, bytes):
+            continue
+        answer = json.loads(frame)
+        if answer["parent_header"].get("msg_id") != msg_id:
+            continue
+        said.append(answer)
+        if answer["header"]["msg_type"] == "status" and answer["content"]["execution_state"] == "idle":
+            return said

@@ -1,0 +1,111 @@
+"""Who does not belong is refused before the handshake completes."""
+
+from collections.abc import Awaitable, Callable
+
+import httpx2
+import pytest
+from websockets.exceptions import InvalidStatus
+
+from integration.conftest import Serve
+from integration.support.protocol import JupyterClient, ask, message
+
+APP = "integration.support.apps.counter:app"
+
+Fake = Callable[[JupyterClient, JupyterClient], Awaitable[dict[str, str]]]
+
+
+async def foreign_origin(mine: JupyterClient, _theirs: JupyterClient) -> dict[str, str]:
+    return {"origin": "https://evil.example"}
+
+
+async def no_origin_at_all(mine: JupyterClient, _theirs: JupyterClient) -> dict[str, str]:
+    return {"origin": "null"}
+
+
+async def foreign_kernel(mine: JupyterClient, theirs: JupyterClient) -> dict[str, str]:
+    return {"kernel_id": theirs.kernel_id}
+
+
+async def forged_id(mine: JupyterClient, _theirs: JupyterClient) -> dict[str, str]:
+    return {"kernel_id": mine.kernel_id[:-1] + ("A" if mine.kernel_id[-1] != "A" else "B")}
+
+
+async def made_up_id(mine: JupyterClient, _theirs: JupyterClient) -> dict[str, str]:
+    return {"kernel_id": "8b3c5e1e-0000-4000-8000-000000000000"}
+
+
+async def no_cookie(mine: JupyterClient, _theirs: JupyterClient) -> dict[str, str]:
+    return {"cookie": ""}
+
+
+async def forged_cookie(mine: JupyterClient, _theirs: JupyterClient) -> dict[str, str]:
+    return {"cookie": mine.cookie()[:-2] + "AA"}
+
+
+FAKES: list[Fake] = [
+    foreign_origin,
+    no_origin_at_all,
+    foreign_kernel,
+    forged_id,
+    made_up_id,
+    no_cookie,
+    forged_cookie,
+]
+
+
+@pytest.mark.parametrize("fake", FAKES)
+async def test_a_stranger_is_refused_with_403(serve: Serve, fake: Fake) -> None:
+    """The websocket before its handshake, the beacon and the REST calls likewise; the rightful page is not harmed."""
+    server = await serve(APP)
+    async with JupyterClient(server.url) as mine, JupyterClient(server.url) as theirs:
+        async with theirs.websocket() as socket:
+            await ask(socket, message("kernel_info_request"))
+            parts = await fake(mine, theirs)
+            with pytest.raises(InvalidStatus) as refused:
+                await mine.websocket(**parts)
+            assert refused.value.response.status_code == httpx2.codes.FORBIDDEN
+            assert theirs.kernel_id.encode() not in (refused.value.response.body or b"")
+            path = mine.kernel_path(parts.get("kernel_id"))
+            headers = {"Cookie": parts["cookie"]} if "cookie" in parts else {}
+            headers |= {"Origin": parts["origin"]} if "origin" in parts else {}
+            client = httpx2.AsyncClient(base_url=server.url) if "cookie" in parts else mine.http
+            beacon = await client.post(f"{path}/pages/{theirs.page_id}/close", headers=headers)
+            assert beacon.status_code == httpx2.codes.FORBIDDEN
+            assert (await client.delete(path, headers=headers)).status_code == httpx2.codes.FORBIDDEN
+            assert (await client.post(f"{path}/restart", headers=headers)).status_code == httpx2.codes.FORBIDDEN
+            assert (await theirs.http.get(theirs.kernel_path())).json()["execution_state"] == "idle"
+            await ask(socket, message("kernel_info_request"))
+
+
+@pytest.mark.parametrize(
+    ("location", "page_id", "status"),
+    [("/nowhere", "p", 404), ("//evil.example/", "p", 404), ("/", "", 400), ("/", "a/b", 400), ("/", "x" * 65, 400)],
+)
+async def test_nonsense_in_the_query_is_refused(serve: Serve, location: str, page_id: str, status: int) -> None:
+    """A handshake that asks for what is not there gets the status that says so."""
+    server = await serve(APP)
+    async with JupyterClient(server.url) as client:
+        with pytest.raises(InvalidStatus) as refused:
+            await client.websocket(location=location, page_id=page_id)
+        assert refused.value.response.status_code == status
+
+
+async def test_the_beacon_is_idempotent(serve: Serve) -> None:
+    """Before any connection, twice, for a page that nobody knows, after the kernel's end: always 204."""
+    server = await serve(APP)
+    async with JupyterClient(server.url) as client:
+        beacon = f"{client.kernel_path()}/pages/{client.page_id}/close"
+        assert (await client.http.post(beacon)).status_code == httpx2.codes.NO_CONTENT
+        async with client.websocket() as socket:
+            await ask(socket, message("kernel_info_request"))
+            unknown = await client.http.post(f"{client.kernel_path()}/pages/unknown/close")
+            assert unknown.status_code == httpx2.codes.NO_CONTENT
+            for _ in range(3):
+                assert (await client.http.post(beacon)).status_code == httpx2.codes.NO_CONTENT
+        gone = await client.http.get(client.kernel_path())
+        assert gone.status_code == httpx2.codes.NOT_FOUND
+        assert gone.json()["reason"] == "page-closed"
+        assert (await client.http.post(beacon)).status_code == httpx2.codes.NO_CONTENT
+        with pytest.raises(InvalidStatus) as refused:
+            await client.websocket()
+        assert refused.value.response.status_code == httpx2.codes.NOT_FOUND

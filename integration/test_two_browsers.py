@@ -1,0 +1,43 @@
+"""Two people at once: neither ever sees what is the other's."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from playwright.async_api import Page, expect
+
+from integration.conftest import Serve
+
+CLICKS = 200
+
+
+async def test_two_browsers_never_see_each_others_values(
+    browse: Callable[[], Awaitable[Page]], serve: Serve
+) -> None:
+    """200 clicks each, interleaved: each page counts its own clicks, one by one, and nothing else."""
+    server = await serve("integration.support.apps.counter:app")
+    pages = [await browse(), await browse()]
+    for page in pages:
+        await page.goto(server.url)
+    first, second = (click_and_read(page) for page in pages)
+    for seen in await asyncio.gather(first, second):
+        assert seen == [f"{number} clicks" for number in range(CLICKS + 1)]
+
+
+async def click_and_read(page: Page) -> list[str]:
+    """Click CLICKS times; every text that the label ever showed."""
+    label = page.get_by_text("clicks", exact=False)
+    await expect(label).to_have_text("0 clicks")
+    await label.evaluate(
+        """label => {
+            window.seen = [label.textContent];
+            new MutationObserver(() => {
+                if (label.textContent !== window.seen.at(-1)) window.seen.push(label.textContent);
+            }).observe(label, {childList: true, characterData: true, subtree: true});
+        }"""
+    )
+    button = page.get_by_role("button", name="Click")
+    for number in range(1, CLICKS + 1):
+        await button.click()
+        await expect(label).to_have_text(f"{number} clicks")
+    seen: list[str] = await page.evaluate("window.seen")
+    return seen

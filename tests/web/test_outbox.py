@@ -1,0 +1,95 @@
+"""What waits to be sent to one page."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from starlette.websockets import WebSocket
+
+from solara_ctx.lifecycle import CloseCode
+from solara_ctx.web.outbox import Outbox
+
+
+def websocket(sent: list[dict[str, Any]], *, gone: bool = False) -> WebSocket:
+    async def receive() -> dict[str, Any]:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Any) -> None:
+        if gone:
+            raise OSError
+        sent.append(dict(message))
+
+    return WebSocket({"type": "websocket", "path": "/", "headers": []}, receive, send)
+
+
+def outbox(limit_bytes: int = 1000) -> Outbox:
+    return Outbox(asyncio.get_running_loop(), None, limit_bytes=limit_bytes)
+
+
+async def test_frames_leave_in_order_and_the_close_comes_last() -> None:
+    """Text as text, bytes as bytes, nothing overtakes, and what was queued before the close is still sent."""
+    sent: list[dict[str, Any]] = []
+    socket, box = websocket(sent), outbox()
+    await socket.accept()
+    box.put("one")
+    box.put(b"two")
+    box.close(CloseCode.GOING_AWAY, "server-shutdown")
+    box.put("too late")
+    await box.send_to(socket)
+    assert [message.get("text") or message.get("bytes") for message in sent[1:3]] == ["one", b"two"]
+    assert sent[3:] == [{"type": "websocket.close", "code": 1001, "reason": "server-shutdown"}]
+
+
+async def test_the_first_close_wins() -> None:
+    """A page is told the reason that came first."""
+    sent: list[dict[str, Any]] = []
+    socket, box = websocket(sent), outbox()
+    await socket.accept()
+    box.close(CloseCode.DONE, "culled")
+    box.close(CloseCode.GOING_AWAY, "server-shutdown")
+    await box.send_to(socket)
+    assert sent[-1]["reason"] == "culled"
+
+
+@pytest.mark.parametrize(("last", "overflows"), [(9, False), (10, False), (11, True)])
+async def test_a_page_that_falls_behind_loses_its_connection(last: int, overflows: bool) -> None:  # noqa: FBT001
+    """At the limit everything is sent; one byte more, and memory is freed and the page told to come back."""
+    sent: list[dict[str, Any]] = []
+    socket, box = websocket(sent), outbox(limit_bytes=20)
+    await socket.accept()
+    box.put("x" * 10)
+    box.put("y" * last)
+    assert box.queued_bytes == (0 if overflows else 10 + last)
+    assert box.queued_frames == (0 if overflows else 2)
+    box.close(CloseCode.DONE, "closed")
+    await box.send_to(socket)
+    assert sent[-1]["code"] == (CloseCode.TRY_AGAIN_LATER if overflows else CloseCode.DONE)
+    assert sent[-1]["reason"] == ("overloaded" if overflows else "closed")
+
+
+async def test_the_sender_waits_for_frames_from_another_thread() -> None:
+    """`put` wakes the sender from any thread."""
+    sent: list[dict[str, Any]] = []
+    socket, box = websocket(sent), outbox()
+    await socket.accept()
+    sender = asyncio.create_task(box.send_to(socket))
+    await asyncio.to_thread(box.put, "from a thread")
+    await asyncio.to_thread(box.close, CloseCode.DONE, "closed")
+    await sender
+    assert sent[1]["text"] == "from a thread"
+
+
+async def test_a_page_that_is_gone_ends_the_sender() -> None:
+    """A broken connection is the end of its outbox and nobody's error."""
+    box = outbox()
+    box.put("for nobody")
+    await box.send_to(websocket([], gone=True))
+
+
+async def test_a_put_after_the_end_of_the_loop_is_harmless() -> None:
+    """A user's thread may outlive the server's loop."""
+    loop = asyncio.new_event_loop()
+    loop.close()
+    box = Outbox(loop, None, limit_bytes=10)
+    box.put("nobody reads this")
+    assert box.queued_frames == 1
