@@ -160,7 +160,7 @@ def members(module: ModuleType, name: str) -> str:
     """A table of the members of an enum of *module*, with their values."""
     enum = getattr(module, name)
     rows = [_row(f"`{enum[member].value}`", text) for member, text in documented(enum).items()]
-    return "\n".join([_row("", "Meaning"), _row("---", "---"), *rows])
+    return "\n".join([_row("Value", "Meaning"), _row("---", "---"), *rows])
 
 
 def _row(*cells: str) -> str:

@@ -62,6 +62,7 @@ class CloseReason(StrEnum):
     RESTART = "restart"
     """Only the kernel inside the context ended; a fresh one follows."""
     SERVER_SHUTDOWN = "server-shutdown"
+    """The server stops, and closes every kernel first."""
     SHUTDOWN_REQUESTED = "shutdown-requested"
     """A client sent a `shutdown_request` or `DELETE /api/kernels/{id}`."""
 
@@ -70,12 +71,19 @@ class CloseCode(int, Enum):
     """Close codes of a page's websocket (RFC 6455 section 7.4, and 4000-4999 for our own)."""
 
     DONE = 1000
+    """The kernel has ended; the reason says why."""
     GOING_AWAY = 1001
+    """The server stops."""
     MALFORMED = 1007
+    """The page sent what is no message of the protocol."""
     POLICY = 1008
+    """The page sent what it may not send."""
     TOO_BIG = 1009
+    """The page sent a message above `SOLARA_WEBSOCKET_MAX_FRAME`."""
     RESTART = 1012
+    """The kernel restarts; the page connects again at once."""
     TRY_AGAIN_LATER = 1013
+    """The page was too slow to take its messages; it connects again and takes the newest state."""
     REPLACED = 4409
     """Ours, after HTTP's 409: the same page has connected anew; this connection is its past."""
     GONE = 4410
