@@ -16,7 +16,10 @@ import { ConnectionStore } from "./connection/state";
 import { announceLeaving, wakeOnReturn } from "./leaving";
 import { Notices } from "./notices/notices";
 
-/** Jupyter's binary framing; a server that does not speak it answers with the default one. */
+/**
+ * Jupyter's binary framing. A proxy that drops the header makes the browser refuse the handshake, so every other attempt
+ * does without; the server then speaks the default framing.
+ */
 const SUBPROTOCOLS = ["v1.kernel.websocket.jupyter.org"];
 
 function start(root: HTMLElement): void {
@@ -34,7 +37,7 @@ function start(root: HTMLElement): void {
   const buffer = new FrameBuffer();
   const link = new Link(
     {
-      connect: () => new WebSocket(channelsUrl(config, location), SUBPROTOCOLS),
+      connect: (failures) => new WebSocket(channelsUrl(config, location), failures % 2 ? [] : SUBPROTOCOLS),
       probe: (until) => probeKernel(kernelPath(config), until),
       random: Math.random,
       now: () => performance.now(),

@@ -27,7 +27,8 @@ export interface LinkListener {
 
 /** What the link needs of the world. */
 export interface LinkPorts {
-  connect(): WebSocket;
+  /** @param failures Attempts that have failed in a row, from 0. */
+  connect(failures: number): WebSocket;
   /** Ask over HTTP what became of the kernel. Never rejects. */
   probe(signal: AbortSignal): Promise<Exclude<Verdict, { kind: "ask" }>>;
   random(): number;
@@ -77,7 +78,7 @@ export class Link {
   async run(signal: AbortSignal): Promise<void> {
     let failures = 0;
     while (!signal.aborted) {
-      const { ending, lived } = await this.#connection(signal);
+      const { ending, lived } = await this.#connection(failures, signal);
       if (signal.aborted) return;
       if (lived >= GOOD_AFTER_MS) failures = 0;
       let verdict = interpretEnding(ending);
@@ -95,9 +96,9 @@ export class Link {
   }
 
   /** One socket, from its handshake to its end. */
-  #connection(signal: AbortSignal): Promise<{ ending: Ending; lived: number }> {
+  #connection(failures: number, signal: AbortSignal): Promise<{ ending: Ending; lived: number }> {
     return new Promise((resolve) => {
-      const socket = this.#ports.connect();
+      const socket = this.#ports.connect(failures);
       socket.binaryType = "arraybuffer";
       const scope = new AbortController();
       const since = this.#ports.now();

@@ -1,6 +1,15 @@
 /** The page's widget models, on Jupyter's own manager. */
-import { type IClassicComm, type IModelOptions, shims, type WidgetModel, type WidgetView } from "@jupyter-widgets/base";
+import {
+  type DOMWidgetModel,
+  type DOMWidgetView,
+  type IClassicComm,
+  type IModelOptions,
+  shims,
+  type WidgetModel,
+  type WidgetView,
+} from "@jupyter-widgets/base";
 import { ManagerBase } from "@jupyter-widgets/base-manager";
+import { DescriptionView } from "@jupyter-widgets/controls";
 import type { Kernel, KernelMessage } from "@jupyterlab/services";
 import type { JSONObject } from "@lumino/coreutils";
 import { mathTypesetter } from "./math";
@@ -67,6 +76,17 @@ export class WidgetManager extends ManagerBase {
   async forgetEchoes(): Promise<void> {
     const models = await Promise.all([...this.#ids].map((id) => this.get_model(id)));
     for (const model of models) (model as unknown as ModelInternals)._expectedEchoMsgIds?.clear();
+  }
+
+  override create_view<VT extends DOMWidgetView = DOMWidgetView>(model: DOMWidgetModel, options?: unknown): Promise<VT>;
+  override create_view<VT extends WidgetView = WidgetView>(model: WidgetModel, options?: unknown): Promise<VT>;
+  override async create_view(model: WidgetModel, options?: unknown): Promise<WidgetView> {
+    const view = await super.create_view(model, options);
+    // Radio and toggle buttons (controls 5.0.13) do not put on the classes that lay out a description and its control.
+    if (view instanceof DescriptionView && !view.el.classList.contains("jupyter-widgets")) {
+      view.el.classList.add("jupyter-widgets", "widget-inline-hbox");
+    }
+    return view;
   }
 
   override register_model(id: string, model: Promise<WidgetModel>): void {

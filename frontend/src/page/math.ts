@@ -16,6 +16,12 @@ const DELIMITERS = [
 async function typeset(element: HTMLElement): Promise<void> {
   const [{ default: render }] = await Promise.all([import("katex/contrib/auto-render"), loadStyle("math")]);
   render(element, { delimiters: DELIMITERS, throwOnError: false });
+  // In a flex box, which a label is, text and formulas would become boxes of their own and lose the spaces between them.
+  if (getComputedStyle(element).display.endsWith("flex")) {
+    const line = document.createElement("span");
+    line.append(...element.childNodes);
+    element.append(line);
+  }
 }
 
 /** Jupyter's interface of a LaTeX typesetter. Elements without a formula cost one look at their text. */

@@ -14,6 +14,9 @@ export async function outputModule(manager: Rendering): Promise<Readonly<Record<
     const registry = new RenderMimeRegistry({
       initialFactories: standardRendererFactories,
       latexTypesetter: mathTypesetter,
+      markdownParser: {
+        render: async (source) => (await import("marked")).marked.parse(source, { async: true }),
+      },
     });
     registry.addFactory(
       {

@@ -104,23 +104,33 @@ export class PageSession implements LinkListener {
   #requestStates(): void {
     const comm = this.#kernel.createComm(CONTROL_TARGET);
     this.#controlComm = comm;
-    comm.onMsg = async (msg) => {
-      const data: unknown = msg.content.data;
-      if (!isUpdateStates(data)) return;
-      this.#controlComm = null;
-      comm.close();
-      const answer = this.#answer;
-      if (answer?.status !== "ok") return;
-      // Awaited, and so before any later message is handled: an update to a model must find the model.
-      const gone = await this.#manager.catchUp(readStates(data, msg.buffers ?? []));
-      this.#onScreen(answer, async () => {
-        await this.#roots.show(answer.roots);
-        await this.#manager.close(gone);
-        return { status: "ok" };
-      });
-    };
+    // Awaited, and so done before any later message is handled: an update to a model must find the model.
+    comm.onMsg = (msg) => this.#stated(comm, msg).catch((error: unknown) => this.#failed(error));
     comm.open({}, { version: CONTROL_VERSION });
     comm.send({ method: "request_states" });
+  }
+
+  async #stated(comm: Kernel.IComm, msg: KernelMessage.ICommMsgMsg): Promise<void> {
+    const data: unknown = msg.content.data;
+    if (!isUpdateStates(data)) return;
+    this.#controlComm = null;
+    comm.close();
+    const answer = this.#answer;
+    if (answer?.status !== "ok") return;
+    const gone = await this.#manager.catchUp(readStates(data, msg.buffers ?? []));
+    this.#onScreen(answer, async () => {
+      await this.#roots.show(answer.roots);
+      await this.#manager.close(gone);
+      return { status: "ok" };
+    });
+  }
+
+  /** Something here went wrong that no retry would mend. KernelConnection would swallow it. */
+  #failed(error: unknown): void {
+    console.error(error);
+    const { name, message } = error instanceof Error ? error : new Error(String(error));
+    const traceback = this.#options.config.debug && error instanceof Error ? (error.stack ?? null) : null;
+    this.#options.caughtUp({ status: "error", error: { ename: name, evalue: message, traceback } });
   }
 
   /** Change the screen, unless the answer it belongs to is no longer the latest by then. */
@@ -131,9 +141,7 @@ export class PageSession implements LinkListener {
         const result = await change();
         if (this.#answer === answer) this.#options.caughtUp(result);
       } catch (error) {
-        console.error(error);
-        const { name, message } = error instanceof Error ? error : new Error(String(error));
-        this.#options.caughtUp({ status: "error", error: { ename: name, evalue: message, traceback: null } });
+        this.#failed(error);
       }
     });
   }

@@ -30,13 +30,13 @@ export function isUpdateStates(data: unknown): data is UpdateStates {
   );
 }
 
-/** The states of an `update_states` message. Each buffer path begins with the id of its widget. */
+/** The states of an `update_states` message. Each buffer's path begins with its widget's id and "state". */
 export function readStates(data: UpdateStates, buffers: readonly (ArrayBuffer | ArrayBufferView)[]): WidgetStates {
   const states = new Map(Object.entries(data.states));
   for (const [i, [id, ...path]] of (data.buffer_paths ?? []).entries()) {
-    const state = states.get(String(id))?.state;
+    const state = states.get(String(id));
     const buffer = buffers[i];
-    if (state && buffer) put_buffers(state, [path], [viewOf(buffer)]);
+    if (state && buffer) put_buffers(state as never, [path], [viewOf(buffer)]);
   }
   return states;
 }
