@@ -57,6 +57,10 @@ class Handle:
             raise ContextClosed(self.kernel_id, doing="be the current context any more")
         return context
 
+    def living_threads(self) -> int:
+        """How many of the threads that kernel code has started are alive."""
+        return sum(thread.is_alive() for thread in list(self.threads)) if self.threads else 0
+
     def sever(self) -> None:
         """End every binding to the context at once, wherever it is held."""
         self._context = None

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 from solara_ctx.lifecycle import PageStatus
 from solara_ctx.ports import Sink
@@ -23,6 +24,16 @@ class Page:
     sink: Sink | None
 
 
+class PageCounts(NamedTuple):
+    """How many pages of a kernel are in each status, and what waits to be sent to them."""
+
+    connected: int
+    disconnected: int
+    closed: int
+    outbox_frames: int
+    outbox_bytes: int
+
+
 class PageTable:
     """Pages by id, with one number per connection.
 
@@ -39,9 +50,20 @@ class PageTable:
         """Status by page id, as it is now."""
         return MappingProxyType({page.page_id: page.status for page in self._pages.values()})
 
-    def count(self, status: PageStatus) -> int:
-        """How many pages are in that status."""
-        return sum(page.status is status for page in self._pages.values())
+    def look(self) -> "PageCounts":
+        """Everything that can be counted, in one pass."""
+        connected = disconnected = closed = frames = waiting = 0
+        for page in self._pages.values():
+            if page.status is PageStatus.CONNECTED:
+                connected += 1
+            elif page.status is PageStatus.DISCONNECTED:
+                disconnected += 1
+            else:
+                closed += 1
+            if page.sink is not None:
+                frames += page.sink.queued_frames
+                waiting += page.sink.queued_bytes
+        return PageCounts(connected, disconnected, closed, frames, waiting)
 
     def get(self, page_id: str) -> Page | None:
         """The page of that id, if it was ever seen and not yet forgotten."""

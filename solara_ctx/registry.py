@@ -7,7 +7,6 @@ import logging
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
-from types import MappingProxyType
 from typing import NamedTuple
 
 from solara_ctx.clock import Clock, LoopClock, Timer, wait_within
@@ -22,7 +21,7 @@ from solara_ctx.errors import (
     redact,
 )
 from solara_ctx.hooks import Hook
-from solara_ctx.lifecycle import CloseReason, PageStatus, State
+from solara_ctx.lifecycle import CloseReason, State
 from solara_ctx.ports import Host, Ids, Sink
 from solara_ctx.run import PageFunction, StartHook
 from solara_ctx.settings import Settings
@@ -246,18 +245,18 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
     def stats(self) -> RegistryStats:
         """A snapshot of all kernels together."""
         contexts = list(self._contexts.values())
-        statuses = [set(context.page_status.values()) for context in contexts]
+        pages = [context.page_counts() for context in contexts]
         return RegistryStats(
             total=len(contexts),
-            has_connected=sum(PageStatus.CONNECTED in status for status in statuses),
-            has_disconnected=sum(PageStatus.DISCONNECTED in status for status in statuses),
-            has_closed=sum(PageStatus.CLOSED in status for status in statuses),
+            has_connected=sum(counts.connected > 0 for counts in pages),
+            has_disconnected=sum(counts.disconnected > 0 for counts in pages),
+            has_closed=sum(counts.closed > 0 for counts in pages),
             retained=len(self._deadlines),
             closing=sum(context.state is State.CLOSING for context in contexts),
             limit=self.settings.kernel_max_count,
             limit_per_session=self.settings.kernel_max_per_session,
             started_total=self._started_total,
-            closed_total=MappingProxyType(dict(self._closed_total)),
+            closed_total=dict(self._closed_total),
             restarted_total=self._restarted_total,
             refused_total=self._refused_total,
             abandoned_steps_total=self._abandoned_total,
