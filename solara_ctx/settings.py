@@ -4,6 +4,7 @@
 """
 
 import re
+from collections.abc import Callable
 from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
@@ -62,14 +63,15 @@ def parse_size(value: object) -> int:
     """Read a size: "64MB" (10^6), "64MiB" (2^20), or a number of bytes.
 
     Raises:
-        ValueError: it is no such size.
+        ValueError: it is no such size, or nothing at all.
     """
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
         return value
     match = _SIZE.fullmatch(value.strip().lower()) if isinstance(value, str) else None
-    if match is None or match[2] not in _UNIT_BYTES:
+    size = int(float(match[1]) * _UNIT_BYTES[match[2]]) if match is not None and match[2] in _UNIT_BYTES else 0
+    if size <= 0:
         raise ValueError(f"not a size; write it as {SIZE_FORMS}")
-    return int(float(match[1]) * _UNIT_BYTES[match[2]])
+    return size
 
 
 def _split(value: object) -> object:
@@ -82,27 +84,38 @@ def _check_origin(origin: str) -> str:
     return origin.lower()
 
 
+def _check_secret(shortest: int) -> Callable[[SecretStr], SecretStr]:
+    def check(secret: SecretStr) -> SecretStr:
+        if len(secret.get_secret_value()) < shortest:
+            raise ValueError(f"too short; it needs {shortest} characters or more")
+        return secret
+
+    return check
+
+
 Duration = Annotated[float, BeforeValidator(parse_duration)]
-Size = Annotated[int, BeforeValidator(parse_size), Field(gt=0)]
+Size = Annotated[int, BeforeValidator(parse_size)]
 Origin = Annotated[str, AfterValidator(_check_origin)]
+Secret = Annotated[SecretStr, AfterValidator(_check_secret(1))]
+Key = Annotated[SecretStr, AfterValidator(_check_secret(16))]
 
 
 def _variable(*names: str) -> AliasChoices:
     return AliasChoices(*names)
 
 
-class Settings(BaseSettings):
+class Settings(BaseSettings):  # type: ignore[explicit-any]  # what pydantic adds to the class has them
     """How kernels are kept, limited and shown.  Read from the environment; keyword arguments win.
 
-    A field is named after its variable: `SOLARA_KERNEL_CULL_TIMEOUT` is `kernel_cull_timeout`.  Durations are seconds, sizes bytes.
-    The object is frozen; any thread may read it.
+    A field is named after its variable: `SOLARA_KERNEL_CULL_TIMEOUT` is `kernel_cull_timeout`.  Durations are seconds,
+    sizes bytes.  The object is frozen; any thread may read it.
 
     Raises:
         InvalidSettings: a value can't be used.
     """
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
-        frozen=True, extra="forbid", populate_by_name=True, env_ignore_empty=True, validate_default=False
+        frozen=True, extra="forbid", env_ignore_empty=True, validate_default=False
     )
 
     kernel_cull_timeout: Duration = Field(
@@ -171,16 +184,14 @@ class Settings(BaseSettings):
         validation_alias=_variable("SOLARA_ALLOWED_ORIGINS"),
         description="Origins, besides the server's own, whose pages may connect; separated by commas.",
     )
-    session_secret_key: SecretStr | None = Field(
+    session_secret_key: Key | None = Field(
         default=None,
-        min_length=16,
         validation_alias=_variable("SOLARA_SESSION_SECRET_KEY"),
         description="The key that session cookies and kernel ids are signed with, 16 characters or more. Unset: a "
         "random key, new with each start of the server.",
     )
-    resourcez_token: SecretStr | None = Field(
+    resourcez_token: Secret | None = Field(
         default=None,
-        min_length=1,
         validation_alias=_variable("SOLARA_RESOURCEZ_TOKEN"),
         description="The bearer token for `/resourcez`. Where it is set, a caller from another machine who does not "
         "send it gets totals only.",
@@ -193,7 +204,9 @@ class Settings(BaseSettings):
 
     def __init__(self, **values: object) -> None:
         try:
-            super().__init__(**values)
+            # By alias, and not with `populate_by_name`: that would also read a variable named after the field, and
+            # `DEBUG=1`, which many a host sets for other programs, would show tracebacks to everybody.
+            super().__init__(**{_alias(name): value for name, value in values.items()})  # type: ignore[arg-type]
         except ValidationError as error:
             # `from None`: pydantic's message repeats the input, and the input may be a secret.
             raise InvalidSettings(_explain(error)) from None
@@ -207,6 +220,20 @@ def variable_names(field: str) -> list[str]:
     return [str(choice) for choice in alias.choices]
 
 
+def _alias(name: str) -> str:
+    return variable_names(name)[0] if name in Settings.model_fields else name
+
+
+# Pydantic's own words say what could not be parsed, not what to write instead.
+_FORMS = {
+    "bool_parsing": 'not a switch; write it as "true" or "false"',
+    "bool_type": 'not a switch; write it as "true" or "false"',
+    "int_parsing": 'not a whole number; write it as "100"',
+    "int_from_float": 'not a whole number; write it as "100"',
+    "int_type": 'not a whole number; write it as "100"',
+}
+
+
 def _explain(error: ValidationError) -> str:
     lines = []
     for problem in error.errors(include_url=False, include_context=False):
@@ -217,7 +244,8 @@ def _explain(error: ValidationError) -> str:
             continue
         secret = "Secret" in str(Settings.model_fields[field].annotation)
         value = "the given value (not shown)" if secret else repr(problem["input"])
-        lines.append(f"{variable_names(field)[0]} can't be {value}: {problem['msg'].removeprefix('Value error, ')}")
+        why = _FORMS.get(problem["type"]) or problem["msg"].removeprefix("Value error, ")
+        lines.append(f"{variable_names(field)[0]} can't be {value}: {why}")
     return "; ".join(lines)
 
 
