@@ -105,6 +105,7 @@ class VirtualKernelContext:
         """The browser session that the kernel belongs to."""
         self.closed_event = threading.Event()
         """Set last of all: the kernel is down and out of the registry, and nothing of ours refers to it any more."""
+        self._shown_id, self._shown_session_id = redact(kernel_id), redact(session_id)
         self._owner = owner
         self._page: PageFunction | None = page
         self._state = State.OPEN
@@ -121,7 +122,7 @@ class VirtualKernelContext:
         self._run.start(page, owner.start_hooks())
 
     def __repr__(self) -> str:
-        return f"<VirtualKernelContext {redact(self.id)} {self._state.value} pages={len(self._pages.status)}>"
+        return f"<VirtualKernelContext {self._shown_id} {self._state.value} pages={len(self._pages.status)}>"
 
     # What it is
 
@@ -296,7 +297,7 @@ class VirtualKernelContext:
         try:
             hook()
         except Exception:
-            log.exception("an on_close hook of kernel %s failed", redact(self.id))
+            log.exception("an on_close hook of kernel %s failed", self._shown_id)
         return _do_nothing
 
     def create_task(
@@ -371,21 +372,25 @@ class VirtualKernelContext:
         """How many pages are in each status, and what waits to be sent to them.  Loop only."""
         return self._pages.look()
 
-    def stats(self) -> KernelStats:
-        """A snapshot.  Loop only.  Written to be fast: `/resourcez` takes one of each of thousands of kernels."""
-        now = self._owner.clock.now()
+    def stats(self, now: float | None = None) -> KernelStats:
+        """A snapshot.  Loop only.  Written to be fast: `/resourcez` takes one of each of thousands of kernels.
+
+        Args:
+            now: The time on the registry's clock, for a caller who takes many.
+        """
+        now = self._owner.clock.now() if now is None else now
         pages = self._pages.look()
         present_s = now - self._presence_since
         run = self._run
         return KernelStats(
-            id=redact(self.id),
-            session=redact(self.session_id),
+            id=self._shown_id,
+            session=self._shown_session_id,
             state=self._state.value,
             pages={"connected": pages.connected, "disconnected": pages.disconnected, "closed": pages.closed},
             age_seconds=now - self._started_at,
             connected_seconds=present_s if pages.connected else None,
             disconnected_seconds=None if pages.connected else present_s,
-            seconds_to_cull=self._owner.seconds_to_cull(self),
+            seconds_to_cull=None if pages.connected else self._owner.seconds_to_cull(self),
             widgets=0 if run is None else len(run.host.widgets),
             comms=0 if run is None else run.host.comm_count,
             threads=0 if run is None else run.handle.living_threads(),
@@ -494,7 +499,7 @@ class VirtualKernelContext:
         """The one place that changes the state."""
         before, self._state = self._state, transition(self._state, event)
         if before is not self._state:
-            log.debug("kernel %s: %s -> %s (%s)", redact(self.id), before.value, self._state.value, event.value)
+            log.debug("kernel %s: %s -> %s (%s)", self._shown_id, before.value, self._state.value, event.value)
 
     def _post(
         self,
@@ -505,13 +510,13 @@ class VirtualKernelContext:
             self._owner.loop.call_soon_threadsafe(step, future)
         except RuntimeError:
             future.set_exception(
-                RuntimeError(f"the event loop of kernel {redact(self.id)} has ended; nothing can be closed any more")
+                RuntimeError(f"the event loop of kernel {self._shown_id} has ended; nothing can be closed any more")
             )
 
     def _on_loop(self) -> None:
         if threading.get_ident() != self._owner.loop_thread:
             raise WrongThread(
-                f"the page table of kernel {redact(self.id)}",
+                f"the page table of kernel {self._shown_id}",
                 instead="call loop.call_soon_threadsafe(context.page_close, page_id) or the like",
             )
 

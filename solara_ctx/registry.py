@@ -264,7 +264,8 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
 
     def kernel_stats(self) -> list[KernelStats]:
         """A snapshot of each kernel."""
-        return [context.stats() for context in list(self._contexts.values())]
+        now = self.clock.now()
+        return [context.stats(now) for context in list(self._contexts.values())]
 
     def worker_stats(self) -> WorkerStats:
         """A snapshot of the threads that run user code."""
