@@ -25,6 +25,25 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+class Threads:
+    """Threads, weakly.  Safe from any thread: one may be added while another is counting."""
+
+    __slots__ = ("_references",)
+
+    def __init__(self) -> None:
+        # Not a WeakSet: to iterate over one takes Python code, in the midst of which another thread may add to it.
+        self._references: set[weakref.ref[threading.Thread]] = set()
+
+    def add(self, thread: threading.Thread) -> None:
+        """Count *thread* for as long as it lives."""
+        self._references.add(weakref.ref(thread, self._references.discard))
+
+    def count_alive(self) -> int:
+        """How many of them are running."""
+        threads = (reference() for reference in tuple(self._references))
+        return sum(thread is not None and thread.is_alive() for thread in threads)
+
+
 class Handle:
     """A weak, severable name for one run of a kernel context.  Safe from any thread."""
 
@@ -32,7 +51,7 @@ class Handle:
 
     def __init__(self, context: "VirtualKernelContext", kernel_id: str) -> None:
         self.kernel_id = kernel_id
-        self.threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+        self.threads = Threads()
         """Threads that kernel code has started; a gauge, nothing is looked up in it."""
         self.foreign_threads: set[int] = set()
         """Idents of threads that were not started by `threading` and made the context current by themselves."""
@@ -59,7 +78,7 @@ class Handle:
 
     def living_threads(self) -> int:
         """How many of the threads that kernel code has started are alive."""
-        return sum(thread.is_alive() for thread in list(self.threads)) if self.threads else 0
+        return self.threads.count_alive()
 
     def sever(self) -> None:
         """End every binding to the context at once, wherever it is held."""
@@ -109,16 +128,19 @@ def has_current_context() -> bool:
 def set_current_context(context: "VirtualKernelContext | None") -> None:
     """Make *context* current in this task or thread until further notice; `None` for no context.
 
-    Prefer `with context:`, which puts back what was current before.
+    Prefer `with context:`, which puts back what was current before.  Inside such a block it holds until the block ends.
 
     Raises:
         ContextClosed: the context has ended.
     """
-    bind(None if context is None else context.handle())
+    handle = None if context is None else context.handle()
+    binding = _binding.get()
+    _binding.set(_Binding(handle, None if binding is None else binding.outer))
+    _note_foreign_thread(handle)
 
 
 def bind(handle: Handle | None) -> None:
-    """Replace what is current here."""
+    """Start anew here: *handle* is current, and nothing is left to be put back."""
     _binding.set(None if handle is None else _Binding(handle, None))
     _note_foreign_thread(handle)
 
