@@ -7,9 +7,12 @@ to everybody else.
 
 import contextvars
 import itertools
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+
+log = logging.getLogger(__name__)
 
 _IDLE_S = 30.0
 _numbers = itertools.count(1)
@@ -18,7 +21,7 @@ _numbers = itertools.count(1)
 class WorkerPool:
     """Runs jobs on daemon threads, at most *limit* at a time.  Safe from any thread.
 
-    A job takes no argument and must not raise: whoever submits knows what to do with an error.
+    A job takes no argument and should not raise: whoever submits knows what to do with an error.
     """
 
     def __init__(self, limit: int, *, name: str = "solara-ctx-worker", idle_s: float = _IDLE_S) -> None:
@@ -104,20 +107,22 @@ class WorkerPool:
         while (job := self._next_job()) is not None:
             try:
                 job()
-            finally:
-                # The next line may park this frame for a long time; it must not be what keeps the job's kernel.
-                del job
+            except BaseException:  # a thread lost here would be missing from the pool for good
+                log.exception("a job of %s failed in a way that it should have handled itself", self._name)
+            # The next line may park this frame for a long time; it must not be what keeps the job's kernel.
+            del job
 
     def _next_job(self) -> Callable[[], None] | None:
         with self._lock:
-            # Above the limit once a stuck job has come back: the surplus thread ends.
-            while not self._jobs and not self._closed and self._threads - self._stuck <= self._limit:
+            # Above the limit once a stuck job has come back: the surplus thread ends, whatever waits.
+            surplus = self._threads - self._stuck > self._limit
+            while not surplus and not self._jobs and not self._closed:
                 self._idle += 1
                 woken = self._lock.wait(self._idle_s)
                 self._idle -= 1
                 if not woken and not self._jobs:
                     break
-            if self._jobs:
+            if self._jobs and not surplus:
                 return self._jobs.popleft()
             self._threads -= 1
             return None
