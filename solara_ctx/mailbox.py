@@ -96,7 +96,7 @@ class Mailbox:
             if running:
                 self._when_stopped = when_stopped
         for callback in drained:
-            callback()
+            _tell(callback)
         if not running:
             when_stopped()
         return len(dropped)
@@ -129,9 +129,9 @@ class Mailbox:
         if submit:
             self._pool.submit(self._turn)
         for callback in drained:
-            callback()
+            _tell(callback)
         if stopped is not None:
-            stopped()
+            _tell(stopped)
 
     def _take_drained(self) -> deque[Job]:
         if not self._when_drained or len(self._jobs) > self._limit // 2:
@@ -139,3 +139,9 @@ class Mailbox:
         drained, self._when_drained = self._when_drained, deque()
         return drained
 
+
+def _tell(callback: Job) -> None:
+    try:
+        callback()
+    except Exception:  # for one, its event loop may have ended meanwhile; the others have to hear of it all the same
+        log.exception("a callback of a mailbox failed")
