@@ -22,7 +22,8 @@ class HookStack:
 
     def __init__(self) -> None:
         # Protects the two fields below.  Never held while a hook runs: a hook may take the user's own locks.
-        self._lock = threading.Lock()
+        # Re-entrant: a garbage collection may begin anywhere, and a user's `__del__` in it may come here again.
+        self._lock = threading.RLock()
         self._entries: list[_Entry] = []
         self._sealed = False
 

@@ -61,9 +61,9 @@ class KernelValues:
     """The values of one kernel.  Safe from any thread."""
 
     def __init__(self) -> None:
-        # Held for O(1) work only.  What is replaced is dropped after it was released: a `__del__` of the user's may
-        # come here again.
-        self._lock = threading.Lock()
+        # Held for O(1) work only.  What is replaced is dropped after it was released, and the lock is re-entrant: a
+        # `__del__` of the user's may come here again, from a garbage collection even while the lock is held.
+        self._lock = threading.RLock()
         self._values: dict[object, object] = {}
 
     def get(self, variable: object, default: object) -> object:
