@@ -180,15 +180,19 @@ def system_browser(_env: Environment) -> Path | None:
 def downloaded_browser(env: Environment) -> Path | None:
     say(f"downloading Playwright's Chromium, for {DOWNLOAD_LIMIT_S:.0f} s at most")
     command = [str(env.python), "-m", "playwright", "install", "--no-shell", "chromium"]
-    # A group of its own: the download runs in a grandchild, which a mere kill of the child would leave behind.
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True) as download:
+    # Its lines would only frighten: where it fails there is another way. A group of its own, since the download runs
+    # in a grandchild, which a mere kill of the child would leave behind.
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True) as download:
         try:
             status = download.wait(DOWNLOAD_LIMIT_S)
         except subprocess.TimeoutExpired:
-            say("the download takes too long: cut off")
             os.killpg(download.pid, signal.SIGKILL)
-            return None
-    return playwrights_browser(env) if status == 0 else None
+            status = None
+    if status == 0:
+        return playwrights_browser(env)
+    say("it cannot be downloaded from here" if status else "the download takes too long: cut off")
+    return None
 
 
 def packaged_browser(env: Environment) -> Path | None:
