@@ -5,7 +5,7 @@ import concurrent.futures
 import contextvars
 import logging
 import weakref
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import TypeVar
 
@@ -37,13 +37,12 @@ class KernelTasks:
         """Run *coroutine* as a task inside *context*.  Any thread.
 
         Raises:
-            ContextClosed: the kernel takes no more tasks; the coroutine was closed.
+            ContextClosed: the kernel takes no more tasks, or its event loop has ended; the coroutine was closed.
         """
-        if self._closed:
+        future: concurrent.futures.Future[T] = concurrent.futures.Future()
+        if self._closed or not self._post(partial(self._start, coroutine, future, context, name), context):
             coroutine.close()
             raise ContextClosed(self._kernel_id, doing="start a task")
-        future: concurrent.futures.Future[T] = concurrent.futures.Future()
-        self._loop.call_soon_threadsafe(self._start, coroutine, future, context, name, context=context)
         return future
 
     def refuse_new(self) -> None:
@@ -62,13 +61,14 @@ class KernelTasks:
 
     def where(self) -> str:
         """Where the running tasks wait, as text.  Loop only."""
-        lines = []
-        for task in self._running:
-            frames = task.get_stack(limit=1)
-            at = f"{frames[0].f_code.co_filename}:{frames[0].f_lineno}" if frames else "unknown"
-            lines.append(f"task {task.get_name()!r} at {at}")
-            del frames
-        return "\n".join(lines)
+        return "\n".join(f"task {task.get_name()!r} at {_innermost_line(task)}" for task in self._running)
+
+    def _post(self, step: Callable[[], None], context: contextvars.Context) -> bool:
+        try:
+            self._loop.call_soon_threadsafe(step, context=context)
+        except RuntimeError:  # the loop has ended
+            return False
+        return True
 
     def _start(
         self,
@@ -79,29 +79,60 @@ class KernelTasks:
     ) -> None:
         if self._closed or future.cancelled():
             coroutine.close()
-            future.cancel()
+            _cancel(future)
             return
-        task = self._loop.create_task(coroutine, name=name, context=context)
+        task = self._loop.create_task(_contain(coroutine), name=name, context=context)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
-        task.add_done_callback(partial(_copy_outcome, redact(self._kernel_id), future), context=contextvars.Context())
+        finish = partial(_finish, redact(self._kernel_id), coroutine, future)
+        task.add_done_callback(finish, context=contextvars.Context())
         future.add_done_callback(partial(_pass_on_cancel, weakref.ref(task), self._loop))
 
 
-def _copy_outcome(kernel: str, future: concurrent.futures.Future[T], task: asyncio.Task[T]) -> None:
+async def _contain(coroutine: Coroutine[object, None, T]) -> T:
+    try:
+        return await coroutine
+    except (SystemExit, KeyboardInterrupt) as error:
+        # asyncio lets these two out of the task, and through the event loop: one page would stop the server.
+        raise RuntimeError(f"{error!r} in a task ends the task, and nothing else") from error
+
+
+def _finish(
+    kernel: str, coroutine: Coroutine[object, None, T], future: concurrent.futures.Future[T], task: asyncio.Task[T]
+) -> None:
+    # Of a task that was cancelled before its first step, the coroutine was never begun; elsewhere this does nothing.
+    coroutine.close()
     if task.cancelled():
-        future.cancel()
-        future.set_running_or_notify_cancel()
-        return
-    if not future.set_running_or_notify_cancel():
+        _cancel(future)
         return
     error = task.exception()
-    if error is None:
-        future.set_result(task.result())
-        return
-    log.error("task %r of kernel %s failed", task.get_name(), kernel, exc_info=error)
-    future.set_exception(error)
+    if error is not None:
+        log.error("task %r of kernel %s failed", task.get_name(), kernel, exc_info=error)
+    # False where the user has cancelled the future, and the task did not listen.
+    if future.set_running_or_notify_cancel():
+        if error is None:
+            future.set_result(task.result())
+        else:
+            future.set_exception(error)
     del error
+
+
+def _cancel(future: concurrent.futures.Future[T]) -> None:
+    future.cancel()
+    # Without it, `concurrent.futures.wait` would go on waiting.
+    future.set_running_or_notify_cancel()
+
+
+def _innermost_line(task: asyncio.Task[object]) -> str:
+    """The line at which a task waits.  `Task.get_stack` shows the outermost one, which is ours."""
+    at = "its end"
+    waits_for: object = task.get_coro()
+    while waits_for is not None:
+        frame = getattr(waits_for, "cr_frame", None)
+        if frame is not None:
+            at = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+        waits_for = getattr(waits_for, "cr_await", None)
+    return at
 
 
 def _pass_on_cancel(
