@@ -168,7 +168,7 @@ def bound(handle: Handle | None) -> Iterator[None]:
 
 
 def without_context() -> AbstractContextManager[None]:
-    """No kernel context is current inside `with without_context():`.
+    """Let no kernel context be current in a `with` block.
 
     For work that must not belong to the page that happens to trigger it: filling a process-wide cache, starting a
     thread that serves everybody.
