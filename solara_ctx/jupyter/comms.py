@@ -1,0 +1,163 @@
+"""Comms that know which kernel they belong to, and the table that a kernel keeps of them."""
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from comm.base_comm import BaseComm, CommManager
+
+from solara_ctx.errors import ContextClosed
+from solara_ctx.jupyter.session import IOPUB, ToPage
+from solara_ctx.jupyter.wire import Buffer, Message
+
+if TYPE_CHECKING:
+    from solara_ctx.jupyter.host import KernelHost
+    from solara_ctx.jupyter.kernel import HostedKernel
+
+Json = dict[str, Any]
+
+
+class KernelComm(BaseComm):
+    """A comm of one kernel: it sends through that kernel whatever is current, and not at all once that is closed.
+
+    Upstream looks the comm manager up anew for each step, and finds that of whichever kernel is current by then.
+    """
+
+    def __init__(self, host: "KernelHost", page_id: str | None = None, **options: Any) -> None:
+        self._host = weakref.ref(host)
+        self._kernel_id = host.kernel_id
+        self.page_id = page_id
+        """The page that the comm connects with, `None` for one that every page hears."""
+        super().__init__(**options)
+
+    def __del__(self) -> None:
+        """Nothing: upstream sends a close message from here, at any moment and in any thread."""
+
+    @property
+    def kernel(self) -> "HostedKernel | None":
+        """The kernel; `None` once it is gone: ipywidgets then does not even try to send."""
+        host = self._host()
+        return None if host is None else host.kernel
+
+    @property
+    def host(self) -> "KernelHost | None":
+        """The host; `None` once it is gone."""
+        return self._host()
+
+    def open(  # type: ignore[override]  # views are buffers, too
+        self, data: Json | None = None, metadata: Json | None = None, buffers: list[Buffer] | None = None
+    ) -> None:
+        """Open the page's side.
+
+        Raises:
+            ContextClosed: the kernel takes no new comms.
+        """
+        host = self._living_host()
+        host.comm_manager.register_comm(self)
+        try:
+            self.publish_msg(
+                "comm_open",
+                data=self._open_data if data is None else data,
+                metadata=metadata,
+                buffers=buffers,
+                target_name=self.target_name,
+                target_module=self.target_module,
+            )
+        except BaseException:
+            host.comm_manager.comms.pop(self.comm_id, None)
+            raise
+        self._closed = False
+
+    def close(  # type: ignore[override]  # views are buffers, too
+        self,
+        data: Json | None = None,
+        metadata: Json | None = None,
+        buffers: list[Buffer] | None = None,
+        deleting: bool = False,  # noqa: FBT001, FBT002 - upstream's signature
+    ) -> None:
+        """Close the page's side; harmless when it is closed."""
+        if self._closed:
+            return
+        self._closed = True
+        if not deleting:
+            self.publish_msg(
+                "comm_close", data=self._close_data if data is None else data, metadata=metadata, buffers=buffers
+            )
+        host = self._host()
+        if host is not None:
+            host.forget_comm(self)
+
+    def publish_msg(  # type: ignore[override]  # views are buffers, too
+        self,
+        msg_type: str,
+        data: Json | None = None,
+        metadata: Json | None = None,
+        buffers: list[Buffer] | None = None,
+        **keys: Any,
+    ) -> None:
+        """Send to every page; dropped once the kernel is closing.
+
+        Raises:
+            TypeError: the data can't be written as JSON.
+        """
+        host = self._host()
+        if host is None or host.closing:
+            return
+        content = {"data": {} if data is None else data, "comm_id": self.comm_id, **keys}
+        stream = IOPUB if self.page_id is None else ToPage(self.page_id, "iopub")
+        host.control.updated(self.comm_id)
+        host.session.send(stream, msg_type, content, metadata=metadata, buffers=buffers)
+
+    def handle_msg(self, msg: Message) -> None:  # type: ignore[override]
+        """Hand a message of the page to whoever has registered for it."""
+        if self._msg_callback is None:
+            return
+        # Upstream asks get_ipython() here, which would make a shell for each page that is clicked on once.
+        host = self._host()
+        shell = None if host is None else host.shell_if_made
+        if shell is None:
+            self._msg_callback(msg)  # type: ignore[arg-type]
+            return
+        shell.events.trigger("pre_execute")
+        self._msg_callback(msg)  # type: ignore[arg-type]
+        shell.events.trigger("post_execute")
+
+    def closed_by_page(self) -> None:
+        """The page's side is closed: nothing is sent to it any more."""
+        self._closed = True
+        self._msg_callback = None
+
+    def sever(self) -> None:
+        """Forget the callbacks: each is a bound method of a widget that holds this comm."""
+        self._closed = True
+        self._msg_callback = self._close_callback = None
+
+    def _living_host(self) -> "KernelHost":
+        host = self._host()
+        if host is None or host.closing:
+            raise ContextClosed(self._kernel_id, doing="open a comm or make a widget")
+        return host
+
+
+class KernelCommManager(CommManager):
+    """The comms and targets of one kernel.
+
+    The handlers of incoming messages are not here but in `dispatch`: upstream's log each mistake of a page with a
+    traceback.
+    """
+
+    comms: dict[str, KernelComm]  # type: ignore[assignment]  # it is all that is ever put in
+
+    def unregister_comm(self, comm: BaseComm) -> None:
+        """Forget a comm; harmless when it is unknown."""
+        self.comms.pop(comm.comm_id, None)
+
+    def get_comm(self, comm_id: str) -> KernelComm | None:
+        """The comm of that id, if it is open."""
+        return self.comms.get(comm_id)
+
+    def sever(self) -> None:
+        """Forget everything."""
+        for comm in list(self.comms.values()):
+            comm.sever()
+        self.comms.clear()
+        self.targets.clear()

@@ -1,0 +1,262 @@
+"""The inside of a virtual kernel: kernel, session, comms, widgets and shell of one run of a page function."""
+
+import logging
+import threading
+import uuid
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+
+from ipywidgets import Widget
+
+from solara_ctx import current
+from solara_ctx.current import Handle
+from solara_ctx.errors import ContextClosed, redact
+from solara_ctx.jupyter import dispatch, outputs
+from solara_ctx.jupyter.comms import KernelComm, KernelCommManager
+from solara_ctx.jupyter.kernel import HostedKernel
+from solara_ctx.jupyter.report import Reporter, describe, format_traceback
+from solara_ctx.jupyter.session import KernelSession
+from solara_ctx.jupyter.sever import sever_widget
+from solara_ctx.jupyter.shell import KernelShell
+from solara_ctx.jupyter.targets import CONTROL, PAGE, WIDGET, ControlTarget, PageTarget
+from solara_ctx.ports import Sink
+
+log = logging.getLogger(__name__)
+
+
+class KernelHost:
+    """Implements `ports.Host`.
+
+    `connect` and `disconnect` belong to the event loop, `receive`, `show...` and `close_...` to one worker at a time;
+    what kernel code reaches through widgets, comms and shell is safe from any thread.
+
+    Args:
+        handle: Names the context that the kernel belongs to; the context itself is never held.
+        kernel_id: Shown redacted in messages.
+        debug: Whether pages are told details of errors.
+        on_shutdown: Called, on the worker, when a page asks for the kernel's end: with `True` for a restart.
+    """
+
+    def __init__(self, handle: Handle, *, kernel_id: str, debug: bool, on_shutdown: Callable[[bool], object]) -> None:
+        self.kernel_id = kernel_id
+        self.run_id = uuid.uuid4().hex
+        """Names this run of the page function."""
+        self.closing = False
+        """Nothing is sent any more, and no comm or widget is made."""
+        self.closed = False
+        """Everything is severed."""
+        self._handle = handle
+        self._debug = debug
+        self._on_shutdown: Callable[[bool], object] | None = on_shutdown
+        self._app: object = None
+        self._widgets: dict[str, Widget] = {}
+        # Of every widget ever made here: one that was closed early may be in a cycle of the user's making, too.
+        self._made: weakref.WeakSet[Widget] = weakref.WeakSet()
+        self._shell: KernelShell | None = None
+        self._shell_lock = threading.RLock()
+        self._making_shell = False
+        self.session = KernelSession(outputs.take)
+        """Frames messages and sends them."""
+        self.kernel = HostedKernel.make(self, self.session)
+        """The ipykernel kernel."""
+        self.reporter = Reporter(kernel_id, debug=debug, publish=self.session.send)
+        """Where errors go."""
+        self.control = ControlTarget(self._widgets, self.reporter.user_error)
+        """Sends the state of all widgets."""
+        self._page = PageTarget()
+        self.comm_manager = KernelCommManager()
+        """The open comms, and the targets that a page may open."""
+        self.comm_manager.targets.update(
+            {PAGE: self._page.open, CONTROL: self.control.open, WIDGET: Widget.handle_comm_opened}  # type: ignore[dict-item]
+        )
+
+    def __repr__(self) -> str:
+        return f"<KernelHost {redact(self.kernel_id)} widgets={len(self._widgets)}>"
+
+    @property
+    def widgets(self) -> Mapping[str, Widget]:
+        """The living widgets by model id."""
+        return MappingProxyType(self._widgets)
+
+    @property
+    def comm_count(self) -> int:
+        """How many comms are open."""
+        return len(self.comm_manager.comms)
+
+    # Pages
+
+    def connect(self, page_id: str, sink: Sink) -> None:
+        """Send to that page too, from now on; a page has one sink, the newest."""
+        self.session.connect(page_id, sink)
+
+    def disconnect(self, page_id: str, sink: Sink) -> None:
+        """Stop sending to that sink; a no-op when the page has a newer one."""
+        self.session.disconnect(page_id, sink)
+
+    def receive(self, page_id: str, frame: str | bytes) -> None:
+        """Handle one frame that the page sent."""
+        dispatch.receive(self, page_id, frame)
+
+    def shut_down(self, *, restart: bool) -> None:
+        """Pass on that a page has asked for the end of the kernel."""
+        if self._on_shutdown is not None:
+            self._on_shutdown(restart)
+
+    # The page function
+
+    def show(self, result: object) -> None:
+        """Show what the page function returned: a widget, a sequence of widgets, or None.
+
+        Raises:
+            TypeError: it is nothing that can be shown.
+        """
+        if not isinstance(result, Widget):
+            self._app = result
+        self._page.answer({"run": self.run_id, "status": "ok", "roots": [self._root(item) for item in _items(result)]})
+
+    def show_error(self, error: BaseException) -> None:
+        """Show the page that the page function has failed; the details only in debug mode.  The error is not kept."""
+        details = {
+            "ename": type(error).__name__,
+            "evalue": describe(error) if self._debug else "",
+            "traceback": format_traceback(error) if self._debug else None,
+        }
+        self._page.answer({"run": self.run_id, "status": "error", "error": details})
+
+    def _root(self, item: object) -> str:
+        if not isinstance(item, Widget):
+            raise TypeError(
+                f"a page function returns a widget, a sequence of widgets or None; this one returned "
+                f"{'a sequence with ' if item is not self._app else ''}an object of type {type(item).__name__}"
+            )
+        comm: object = item.comm
+        if not isinstance(comm, KernelComm) or self._widgets.get(comm.comm_id) is not item:
+            raise TypeError(
+                f"the {type(item).__name__} that the page function returned does not belong to this page: it is "
+                "closed, or was made elsewhere, when its module was imported for example; make it in the page function"
+            )
+        return comm.comm_id
+
+    # Widgets and comms
+
+    def adopt(self, widget: Widget) -> None:
+        """A widget of this kernel has got its comm."""
+        self._widgets[widget.model_id] = widget
+        self._made.add(widget)
+
+    def forget_widget(self, model_id: str) -> Widget | None:
+        """A widget of this kernel is closed; harmless when it is unknown."""
+        return self._widgets.pop(model_id, None)
+
+    def forget_comm(self, comm: KernelComm) -> None:
+        """A comm is closed, and with it the widget of that id; harmless when it is unknown."""
+        self.comm_manager.unregister_comm(comm)
+        self._widgets.pop(comm.comm_id, None)
+        self._page.forget(comm)
+
+    def forget_page_comms(self, page_id: str, target_name: str) -> None:
+        """Close what a page has left open on a target: it comes back after its connection was lost."""
+        for comm in list(self.comm_manager.comms.values()):
+            if comm.page_id == page_id and comm.target_name == target_name:
+                comm.sever()
+                self.forget_comm(comm)
+
+    # The shell
+
+    @property
+    def shell(self) -> KernelShell:
+        """The IPython shell, made on first use.
+
+        Raises:
+            ContextClosed: the kernel is closed.
+        """
+        with self._shell_lock:
+            if self.closed:
+                raise ContextClosed(self.kernel_id, doing="have a shell")
+            if self._shell is None:
+                self._making_shell = True
+                try:
+                    self._shell = KernelShell.make(self.kernel, self.reporter, self._handle)
+                finally:
+                    self._making_shell = False
+            return self._shell
+
+    @property
+    def shell_if_made(self) -> KernelShell | None:
+        """The IPython shell, `None` when nobody has used it so far."""
+        return self._shell
+
+    @property
+    def has_shell(self) -> bool:
+        """Whether there is a shell to use: not once the kernel is closed, nor while the shell is being made."""
+        return not self.closed and not self._making_shell
+
+    # The end
+
+    def close_app(self) -> None:
+        """Close what the page function returned, if it can be closed and is no widget."""
+        app, self._app = self._app, None
+        close = None if app is None or isinstance(app, list | tuple) else getattr(app, "close", None)
+        if callable(close):
+            self._guarded(close, f"close() of the {type(app).__name__} that the page function returned")
+
+    def close_widgets(self) -> None:
+        """Close every widget, and sever what ties them to each other and to the user's objects."""
+        self.closing = True
+        for widget in list(self._widgets.values()):
+            self._guarded(widget.close, f"close() of a {type(widget).__name__}")
+        for widget in list(self._made):
+            sever_widget(widget)
+        self._widgets.clear()
+        self._made.clear()
+
+    def close_kernel(self) -> None:
+        """Close comms, shell, session and kernel, and sever what ties them to each other."""
+        self.closing = True
+        with self._shell_lock:
+            self.closed = True
+            shell, self._shell = self._shell, None
+        if shell is not None:
+            self._guarded(shell.sever, "the end of the shell")
+        self.comm_manager.sever()
+        self._page.sever()
+        self.session.sever()
+        self.reporter.sever()
+        self.kernel.sever()
+        self._app = None
+        self._on_shutdown = None
+
+    def _guarded(self, step: Callable[[], object], what: str) -> None:
+        try:
+            step()
+        except BaseException as error:  # noqa: BLE001 - user code; the next step has to run
+            self.reporter.user_error(error, what)
+
+
+def _items(result: object) -> Iterable[object]:
+    if result is None:
+        return ()
+    return result if isinstance(result, list | tuple) else (result,)
+
+
+def current_host() -> KernelHost | None:
+    """The host of the current kernel, `None` where none is current or it has ended.  Never raises."""
+    context = current.peek()
+    host = None if context is None else context.host
+    return host if isinstance(host, KernelHost) else None
+
+
+def living_host() -> KernelHost | None:
+    """The host of the current kernel, `None` where no kernel is current.
+
+    Raises:
+        ContextClosed: the kernel that is current here has ended.
+    """
+    handle = current.peek_handle()
+    if handle is None:
+        return None
+    host = handle.context().host
+    if not isinstance(host, KernelHost) or host.closing:
+        raise ContextClosed(handle.kernel_id, doing="open a comm or make a widget")
+    return host

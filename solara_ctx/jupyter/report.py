@@ -1,0 +1,160 @@
+"""Who is to blame, and who is told: errors of user code go to the log and the pages, a page's mistakes to that page."""
+
+import logging
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from traitlets import TraitError
+
+from solara_ctx.errors import redact
+from solara_ctx.jupyter import outputs
+from solara_ctx.jupyter.session import IOPUB, Stream, ToPage
+
+log = logging.getLogger(__name__)
+
+current_page: ContextVar[str | None] = ContextVar("solara_ctx.current_page", default=None)
+"""The page whose message is being handled here."""
+
+_WARNINGS_LIMIT = 10
+_SHOWN_CHARACTERS = 60
+# Modules that a mistake of a page may surface in without any user code having run.
+_OURS = frozenset({"solara_ctx", "ipywidgets", "traitlets", "comm", "ipykernel", "IPython"}) | sys.stdlib_module_names
+_PACKAGE = str(Path(__file__).parent.parent)
+
+Publish = Callable[[Stream, str, dict[str, Any]], object]
+
+
+class Reporter:
+    """Reports for one kernel.  Any thread; never raises.
+
+    Args:
+        kernel_id: Shown redacted.
+        debug: Whether pages are told details of errors.
+        publish: Sends a message of a type and content.
+    """
+
+    def __init__(self, kernel_id: str, *, debug: bool, publish: Publish) -> None:
+        self._name = redact(kernel_id)
+        self._debug = debug
+        self._publish: Publish | None = publish
+        self._warnings_left = _WARNINGS_LIMIT
+
+    def sever(self) -> None:
+        """Tell the log only, from now on."""
+        self._publish = None
+
+    def showtraceback(self, *_: object, **__: object) -> None:
+        """Report the exception that is being handled.
+
+        Named after IPython's: ipywidgets calls it for each handler that raises, on what `get_ipython()` returns.
+        """
+        error = sys.exc_info()[1]
+        if error is not None:
+            self.failed(error, "a widget callback")
+
+    def failed(self, error: BaseException, what: str) -> None:
+        """Code that a page's message has set off has failed: find out whose fault that is, and report it."""
+        page_id = current_page.get()
+        if page_id is not None and _is_page_fault(error):
+            self.page_fault(page_id, f"a value that {what} refuses ({type(error).__name__})", error)
+        else:
+            self.user_error(error, what)
+
+    def user_error(self, error: BaseException, what: str) -> None:
+        """User code has failed: one log entry with the traceback, and an error for the pages or the current output."""
+        # Logging may well write to sys.stderr, which must not be what an Output of the page captures.
+        with outputs.suspended():
+            log.error("%s of kernel %s failed", what, self._name, exc_info=error)
+        self.publish_error(IOPUB, error_content(error, details=self._debug or outputs.is_capturing()))
+
+    def shell_error(self, error: BaseException, lines: list[str]) -> None:
+        """IPython shows an error, with a traceback that it has formatted."""
+        with outputs.suspended():
+            log.error("code in the shell of kernel %s failed", self._name, exc_info=error)
+        content = error_content(error, details=self._debug or outputs.is_capturing())
+        if content["traceback"]:
+            content["traceback"] = lines
+        self.publish_error(IOPUB, content)
+
+    def page_fault(self, page_id: str, reason: str, error: BaseException | None = None, *, quiet: bool = False) -> None:
+        """A page has sent what can't be handled: a line in the log, the first few times, and an error for that page.
+
+        Args:
+            page_id: Which page.
+            reason: What it has sent, with an article, and why that is no good.
+            error: What came of it, if it was an exception.
+            quiet: It happens in everyday use, too, and is not worth a line.
+        """
+        level = logging.DEBUG
+        if not quiet and self._warnings_left > 0:
+            self._warnings_left -= 1
+            level = logging.WARNING
+        log.log(level, "a page of kernel %s sent %s", self._name, reason)
+        ename = "BadMessage" if error is None else type(error).__name__
+        self.publish_error(ToPage(page_id, "iopub"), {"ename": ename, "evalue": reason, "traceback": []})
+
+    def publish_error(self, stream: Stream, content: dict[str, Any]) -> None:
+        """Send an `error` message; the log has the whole story already, so a failure to send is not one more."""
+        publish = self._publish
+        if publish is not None:
+            try:
+                publish(stream, "error", content)
+            except Exception:
+                log.debug("an error message of kernel %s could not be sent", self._name, exc_info=True)
+
+
+def shown(text: object) -> str:
+    """Text from a page as it may stand in a log: short, printable, on one line."""
+    whole = ascii(text)
+    return whole if len(whole) <= _SHOWN_CHARACTERS else f"{whole[:_SHOWN_CHARACTERS]}…"
+
+
+def error_content(error: BaseException, *, details: bool) -> dict[str, Any]:
+    """The content of an `error` message.  Keeps nothing of the exception."""
+    return {
+        "ename": type(error).__name__,
+        "evalue": describe(error) if details else "",
+        "traceback": format_traceback(error).splitlines() if details else [],
+    }
+
+
+def describe(error: BaseException) -> str:
+    """`str(error)`, whatever its `__str__` does."""
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - user code
+        return "<no message: its __str__ failed>"
+
+
+def format_traceback(error: BaseException) -> str:
+    """The traceback as text, without the frames of this library that lead to the user's code."""
+    outermost = error.__traceback__
+    while outermost is not None and outermost.tb_frame.f_code.co_filename.startswith(_PACKAGE):
+        outermost = outermost.tb_next
+    trace: TracebackType | None = outermost or error.__traceback__
+    return "".join(traceback.format_exception(type(error), error, trace))
+
+
+def _is_page_fault(error: BaseException) -> bool:
+    """Whether what a page sent is at fault: the error comes from taking the message apart or checking a value.
+
+    What a handler or observer raises is the fault of who wrote it, even when the page set it off.
+    """
+    foreign = dispatched = False
+    innermost = ""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        names: Mapping[str, Any] = frame.f_globals
+        innermost = str(names.get("__name__", "")).partition(".")[0]
+        function = frame.f_code.co_name
+        if innermost == "traitlets" and function == "_notify_observers":
+            return False
+        dispatched |= innermost == "ipywidgets" and function == "__call__"
+        foreign |= innermost not in _OURS
+    if isinstance(error, TraitError) and not dispatched:
+        return True
+    return isinstance(error, Exception) and not foreign

@@ -1,0 +1,167 @@
+"""The Session of a hosted kernel: what kernel code sends becomes frames for the pages.
+
+A Jupyter `Session` writes to zmq sockets.  Here the place of a socket is taken by a marker that says whom a message
+is for: `IOPUB` for every page, `ToPage` for one.
+"""
+
+import itertools
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any, cast
+
+from jupyter_client._version import protocol_version
+from jupyter_client.session import Session, extract_header
+from traitlets.config.configurable import Configurable
+
+from solara_ctx.jupyter import wire
+from solara_ctx.ports import Sink
+
+parent_header: ContextVar[Mapping[str, Any]] = ContextVar("solara_ctx.parent_header", default=MappingProxyType({}))
+"""The header of the message that is being handled here.
+
+One variable for all kernels: ipykernel and IPython make one or more per kernel and shell, and each leaves its
+entry behind in the contextvars of whoever made the kernel.
+"""
+
+
+class IOPub:
+    """The marker of the channel that every page hears."""
+
+    def __repr__(self) -> str:
+        return "IOPUB"
+
+
+IOPUB = IOPub()
+
+
+@dataclass(frozen=True, slots=True)
+class ToPage:
+    """The marker for one page only."""
+
+    page_id: str
+    channel: str
+
+
+Stream = IOPub | ToPage | None
+# Takes output away before it is sent; says whether it did.
+Capture = Callable[[str, Mapping[str, Any]], bool]
+
+
+class KernelSession(Session):
+    """Numbers and frames messages, and hands them to the connected pages.  `send` is safe from any thread.
+
+    Args:
+        capture: Is asked first about each message on `IOPUB`.
+    """
+
+    def __init__(self, capture: Capture) -> None:
+        # Not Session.__init__: it tries its packers out and warns that nothing is signed. Nothing has to be, no
+        # message crosses a process border unless the websocket carries it.
+        Configurable.__init__(self, key=b"", username="kernel", session=os.urandom(16).hex(), check_pid=False)
+        self.none = b"{}"
+        self.pid = os.getpid()
+        self._capture: Capture | None = capture
+        self._numbers = itertools.count()
+        # Replaced as a whole on the event loop, read by any thread.
+        self._sinks: Mapping[str, Sink] = {}
+
+    @property
+    def sinks(self) -> Mapping[str, Sink]:
+        """Where to send, by page."""
+        return self._sinks
+
+    def connect(self, page_id: str, sink: Sink) -> None:
+        """Send to that page too; its older sink is forgotten.  Loop only."""
+        self._sinks = {**self._sinks, page_id: sink}
+
+    def disconnect(self, page_id: str, sink: Sink) -> None:
+        """Stop sending to that sink, if it is still the newest of its page.  Loop only."""
+        if self._sinks.get(page_id) is sink:
+            self._sinks = {page: other for page, other in self._sinks.items() if page != page_id}
+
+    def sever(self) -> None:
+        """Forget every page; what is sent from now on is dropped."""
+        self._sinks = {}
+        self._capture = None
+
+    @property
+    def msg_id(self) -> str:
+        """A fresh id.  Upstream counts with `+= 1`, which two threads do to the same number."""
+        return f"{self.session}_{next(self._numbers)}"
+
+    def msg_header(self, msg_type: str) -> dict[str, Any]:
+        """A header whose date is a string already."""
+        return {
+            "msg_id": self.msg_id,
+            "msg_type": msg_type,
+            "username": self.username,
+            "session": self.session,
+            "date": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+            "version": protocol_version,
+        }
+
+    def send(  # type: ignore[override]  # noqa: PLR0917 - upstream's signature, but a marker for a socket
+        self,
+        stream: Stream,
+        msg_or_type: dict[str, Any] | str,
+        content: dict[str, Any] | None = None,
+        parent: Mapping[str, Any] | None = None,
+        ident: object = None,  # noqa: ARG002 - upstream's signature
+        buffers: Sequence[wire.Buffer] | None = None,
+        track: bool = False,  # noqa: ARG002, FBT001, FBT002 - upstream's signature
+        header: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> dict[str, Any] | None:
+        """Send a message to the pages that *stream* stands for, framed once per subprotocol in use.
+
+        Args:
+            stream: `IOPUB`, `ToPage` or nobody.
+            msg_or_type: The whole message, or its type.
+            content: As for Jupyter's own.
+            parent: The message or header that this one answers; the one that is being handled here when `None`.
+            ident: Of no use without sockets.
+            buffers: Binary parts, not copied before they are framed.
+            track: Of no use without sockets.
+            header: Another header than a fresh one.
+            metadata: As for Jupyter's own.
+
+        Returns:
+            The message; `None` when a `with Output():` has taken it.
+
+        Raises:
+            TypeError: the content can't be written as JSON.
+        """
+        if isinstance(msg_or_type, str):
+            message = {
+                "header": self.msg_header(msg_or_type) if header is None else header,
+                "parent_header": extract_header(parent_header.get() if parent is None else parent),  # type: ignore[arg-type]
+                "content": {} if content is None else content,
+                "metadata": metadata or {},
+            }
+        else:
+            message = msg_or_type
+            buffers = buffers or cast("Sequence[wire.Buffer] | None", message.get("buffers"))
+        if isinstance(stream, IOPub):
+            capture = self._capture
+            if capture is not None and capture(message["header"]["msg_type"], message["content"]):
+                return None
+            self._put("iopub", message, buffers or (), tuple(self._sinks.values()))
+        elif isinstance(stream, ToPage):
+            sink = self._sinks.get(stream.page_id)
+            if sink is not None:
+                self._put(stream.channel, message, buffers or (), (sink,))
+        return message
+
+    @staticmethod
+    def _put(channel: str, message: dict[str, Any], buffers: Sequence[wire.Buffer], sinks: Sequence[Sink]) -> None:
+        frames: dict[str | None, str | bytes] = {}
+        for sink in sinks:
+            subprotocol = sink.subprotocol
+            frame = frames.get(subprotocol)
+            if frame is None:
+                frame = frames[subprotocol] = wire.encode(subprotocol, channel, message, buffers)
+            sink.put(frame)

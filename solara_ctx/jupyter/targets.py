@@ -1,0 +1,148 @@
+"""The comm targets that every kernel has for its pages: what to show, and the state of all widgets in one message."""
+
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from ipywidgets import Widget
+from ipywidgets._version import __control_protocol_version__
+from ipywidgets.widgets.widget import _remove_buffers
+
+from solara_ctx.jupyter import wire
+from solara_ctx.jupyter.comms import KernelComm
+
+Json = dict[str, Any]
+
+PAGE = "solara_ctx.page"
+WIDGET = "jupyter.widget"
+CONTROL = "jupyter.widget.control"
+PRIVATE = frozenset({PAGE, CONTROL})
+"""The targets whose comms connect one page with the kernel, and are nothing to the others."""
+
+
+class BadMessage(Exception):
+    """A page has sent a message that its addressee can't handle; the text says why and quotes nothing."""
+
+
+class PageTarget:
+    """Tells each page what to show, once that is known."""
+
+    def __init__(self) -> None:
+        self._answer: Json | None = None
+        self._waiting: list[KernelComm] = []
+
+    def open(self, comm: KernelComm, _: Mapping[str, Any]) -> None:
+        """A page asks what to show."""
+        if self._answer is None:
+            self._waiting.append(comm)
+        else:
+            comm.send(self._answer)
+
+    def answer(self, answer: Json) -> None:
+        """Answer all pages: those that have asked, and those that will."""
+        self._answer = answer
+        waiting, self._waiting = self._waiting, []
+        for comm in waiting:
+            comm.send(answer)
+
+    def sever(self) -> None:
+        """Forget all pages."""
+        self._waiting = []
+
+    def forget(self, comm: KernelComm) -> None:
+        """That comm is closed."""
+        self._waiting = [other for other in self._waiting if other is not comm]
+
+
+class ControlTarget:
+    """Sends the state of all widgets of one kernel in one message.
+
+    Upstream keeps the comm to answer on in a class attribute: the last page to connect would get everybody's answers.
+
+    Args:
+        widgets: The table of the living widgets.
+        failed: Is told which widget was left out, and why.
+    """
+
+    def __init__(self, widgets: Mapping[str, Widget], failed: Callable[[BaseException, str], object]) -> None:
+        self._widgets = widgets
+        self._failed = failed
+        # Replaced as a whole, as threads that update widgets read it.
+        self._watches: tuple[set[str], ...] = ()
+
+    def open(self, comm: KernelComm, message: Mapping[str, Any]) -> None:
+        """A page opens the channel.
+
+        Raises:
+            BadMessage: it speaks another version.
+        """
+        offered = message["metadata"].get("version")
+        if not isinstance(offered, str) or offered.partition(".")[0] != __control_protocol_version__.partition(".")[0]:
+            raise BadMessage(f"another version of the widget control protocol than {__control_protocol_version__}")
+        comm.on_msg(partial(self._handle, weakref.ref(comm)))
+
+    def updated(self, model_id: str) -> None:
+        """An update of that widget is about to be sent.  Any thread."""
+        for watch in self._watches:
+            watch.add(model_id)
+
+    def _handle(self, reference: "weakref.ref[KernelComm]", message: Mapping[str, Any]) -> None:
+        comm, data = reference(), message["content"].get("data")
+        if not isinstance(data, dict) or data.get("method") != "request_states":
+            raise BadMessage("a message with an unknown method on the widget control comm")
+        if comm is None:
+            return
+        with self._watching() as updated:
+            states = dict(self._states())
+            try:
+                _send_states(comm, states)
+            except (TypeError, ValueError):
+                _send_states(comm, dict(self._writable(states)))
+        # A thread may have sent an update after we had read the state and before we sent it: the page then has the
+        # older value last, and for a progress bar that is done it would stay the last.
+        for model_id in updated:
+            widget = self._widgets.get(model_id)
+            if widget is not None:
+                widget.send_state()
+
+    @contextmanager
+    def _watching(self) -> Iterator[set[str]]:
+        watch: set[str] = set()
+        self._watches = (*self._watches, watch)
+        try:
+            yield watch
+        finally:
+            self._watches = tuple(other for other in self._watches if other is not watch)
+
+    def _states(self) -> Iterator[tuple[str, Json]]:
+        for model_id, widget in list(self._widgets.items()):
+            try:
+                yield (
+                    model_id,
+                    {
+                        "model_name": widget._model_name,
+                        "model_module": widget._model_module,
+                        "model_module_version": widget._model_module_version,
+                        "state": widget.get_state(),
+                    },
+                )
+            except Exception as error:  # noqa: BLE001 - a widget's own code; the others must not suffer
+                self._failed(error, f"the state of a {type(widget).__name__}")
+
+    def _writable(self, states: Json) -> Iterator[tuple[str, Json]]:
+        for model_id, state in states.items():
+            try:
+                wire.check(_remove_buffers(state)[0])
+            except (TypeError, ValueError) as error:
+                widget = self._widgets.get(model_id)
+                if widget is not None:
+                    self._failed(error, f"the state of a {type(widget).__name__}")
+            else:
+                yield model_id, state
+
+
+def _send_states(comm: KernelComm, states: Json) -> None:
+    states, buffer_paths, buffers = _remove_buffers(states)
+    comm.send({"method": "update_states", "states": states, "buffer_paths": buffer_paths}, buffers=buffers)

@@ -1,0 +1,98 @@
+"""`sys.stdout`, `sys.stderr` and `sys.displayhook`: what kernel code prints inside a `with Output():` becomes state."""
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any, Self, TextIO
+
+from solara_ctx.jupyter import outputs
+from solara_ctx.jupyter.host import current_host
+from solara_ctx.patching.stack import Patch
+
+
+class CapturedStream:
+    """Passes everything on to a stream, except text that a `with Output():` wants.
+
+    Everything else about it, attributes and methods, is that stream's own.
+    """
+
+    _solara_ctx_name: str
+    _solara_ctx_stream: Any
+
+    def __init__(self, name: str, stream: TextIO) -> None:
+        self.__dict__.update(_solara_ctx_name=name, _solara_ctx_stream=stream)
+
+    def write(self, text: str) -> int:
+        """Write *text*; to the output that captures here, if there is one."""
+        if outputs.peek() is not None and outputs.write(self._solara_ctx_name, text):
+            return len(text)
+        return int(self._solara_ctx_stream.write(text))
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write each of *lines*."""
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__["_solara_ctx_stream"], name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if hasattr(type(self), name):
+            # Who replaces `write` keeps the one he found, which is ours: on the stream it would come to call itself.
+            object.__setattr__(self, name, value)
+        else:
+            setattr(self._solara_ctx_stream, name, value)
+
+    def __iter__(self) -> Any:
+        return iter(self._solara_ctx_stream)
+
+    def __enter__(self) -> Self:
+        self._solara_ctx_stream.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._solara_ctx_stream.__exit__(*error)
+
+    def __repr__(self) -> str:
+        return f"<{self._solara_ctx_name}, captured where a page's Output asks for it, of {self._solara_ctx_stream!r}>"
+
+
+def patches() -> Sequence[Patch]:
+    """The patches of streams; none for a stream that the process does not have."""
+    return (
+        *(
+            Patch(
+                target=sys,
+                attribute=name,
+                make=partial(_captured, name),
+                why="print() has no other seam, and an Output shows what was printed in it",
+                upstream="CPython 3.11 to 3.13",
+                shared=True,
+            )
+            for name in ("stdout", "stderr")
+            if getattr(sys, name) is not None
+        ),
+        Patch(
+            target=sys,
+            attribute="displayhook",
+            make=_display_hook,
+            why="IPython puts the hook of the running shell there, one for the process",
+            upstream="ipython 9",
+            shared=True,
+        ),
+    )
+
+
+def _captured(name: str, stream: TextIO | CapturedStream) -> CapturedStream:
+    # Where somebody had saved ours, and put it back after we had left, it is not wrapped again.
+    return stream if isinstance(stream, CapturedStream) else CapturedStream(name, stream)
+
+
+def _display_hook(original: Callable[[object], Any]) -> Callable[[object], Any]:
+    def displayhook(value: object) -> Any:
+        """Show the value of an expression in the shell that runs it."""
+        host = current_host()
+        shell = None if host is None else host.shell_if_made
+        return original(value) if shell is None else shell.displayhook(value)
+
+    return displayhook

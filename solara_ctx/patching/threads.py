@@ -1,0 +1,128 @@
+"""Threads and pool jobs see the kernel of the code that started them.
+
+asyncio needs no patch: tasks and callbacks copy the context variables.
+"""
+
+import concurrent.futures
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from solara_ctx import current
+from solara_ctx.jupyter import outputs
+from solara_ctx.patching.stack import Patch
+
+Future = concurrent.futures.Future[Any]
+
+_INHERITED = "_solara_ctx_inherited"
+_CPYTHON = "CPython 3.11 to 3.13"
+
+# Idents, not threads, of foreign threads that were still alive when their kernel ended.
+_still_alive: set[int] = set()
+
+
+def patches() -> Sequence[Patch]:
+    """The patches of threads and pools, in the order in which they are applied."""
+    return (
+        Patch(
+            target=threading.Thread,
+            attribute="start",
+            make=_start,
+            why="a new thread begins with empty context variables; this notes what it is to inherit",
+            upstream=_CPYTHON,
+        ),
+        Patch(
+            target=threading.Thread,
+            attribute="_bootstrap_inner",
+            make=_bootstrap_inner,
+            why="runs in the new thread before `run`, which subclasses override",
+            upstream=_CPYTHON,
+        ),
+        Patch(
+            target=concurrent.futures.ThreadPoolExecutor,
+            attribute="submit",
+            make=_submit,
+            why="a job belongs to who submits it, not to who made the pool's thread start",
+            upstream=_CPYTHON,
+        ),
+    )
+
+
+def _start(original: Callable[[threading.Thread], None]) -> Callable[[threading.Thread], None]:
+    def start(self: threading.Thread) -> None:
+        """Start the thread's activity, in the kernel that is current here."""
+        handle, capture = current.peek_handle(), outputs.peek()
+        if handle is not None or capture is not None:
+            # Both are weak: a thread that never runs keeps nothing of the page.
+            self.__dict__[_INHERITED] = handle, capture
+        original(self)
+
+    return start
+
+
+def _bootstrap_inner(original: Callable[[threading.Thread], None]) -> Callable[[threading.Thread], None]:
+    def _bootstrap_inner(self: threading.Thread) -> None:
+        handle, capture = self.__dict__.pop(_INHERITED, (None, None))
+        if handle is None:
+            original(self)
+            return
+        current.bind(handle)
+        # The thread is not yet in threading's table and looks like a foreign one.
+        handle.foreign_threads.discard(threading.get_ident())
+        outputs.bind(capture)
+        handle.threads.add(self)
+        try:
+            original(self)
+        finally:
+            handle.threads.discard(self)
+
+    return _bootstrap_inner
+
+
+def _submit(original: Callable[..., Future]) -> Callable[..., Future]:
+    def submit(
+        self: concurrent.futures.ThreadPoolExecutor, fn: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> Future:
+        """Submit a job, to run in the kernel that is current here; the pool's threads belong to none."""
+        handle, capture = current.peek_handle(), outputs.peek()
+        if handle is None and capture is None:
+            return original(self, fn, *args, **kwargs)
+        with current.without_context(), outputs.suspended():
+            return original(self, _run_job, handle, capture, fn, *args, **kwargs)
+
+    return submit
+
+
+def _run_job(
+    handle: current.Handle | None,
+    capture: outputs.Capture | None,
+    fn: Callable[..., Any],
+    /,
+    *args: Any,
+    **kwargs: Any,
+) -> Any:
+    before = outputs.peek()
+    outputs.bind(capture)
+    try:
+        return current.call_bound(handle, fn, *args, **kwargs)
+    finally:
+        outputs.bind(before)
+
+
+def scrub_dummy_threads(idents: set[int]) -> None:
+    """Drop what `threading` keeps of foreign threads (made by C code or `_thread`) that have ended.  Any thread.
+
+    Python makes a `_DummyThread` for such a thread when it asks for `current_thread()`, and up to 3.12 keeps it for
+    ever.  Threads that still run are looked at again with the next call.
+
+    Args:
+        idents: Of foreign threads in which a kernel was current.
+    """
+    with threading._active_limbo_lock:  # type: ignore[attr-defined]
+        _still_alive.update(idents)
+        alive = sys._current_frames().keys()
+        for ident in _still_alive - alive:
+            if isinstance(threading._active.get(ident), threading._DummyThread):  # type: ignore[attr-defined]
+                del threading._active[ident]  # type: ignore[attr-defined]
+        _still_alive.intersection_update(alive)

@@ -1,0 +1,41 @@
+"""Callbacks that do not keep the object whose method they are."""
+
+import weakref
+from collections.abc import Callable
+from types import MethodType
+from typing import Any
+
+from ipywidgets import Widget
+
+
+class WeakMethod:
+    """Calls a bound method for as long as its object lives, and is equal to it."""
+
+    __slots__ = ("_method",)
+
+    def __init__(self, method: MethodType) -> None:
+        self._method = weakref.WeakMethod(method)
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        method = self._method()
+        return None if method is None else method(*args, **options)
+
+    def __eq__(self, other: object) -> bool:
+        # ipywidgets finds the callback to remove by comparing.
+        return self._method() == (other._method() if isinstance(other, WeakMethod) else other)
+
+    def __hash__(self) -> int:
+        return hash(self._method)
+
+
+def on_msg_weakly(original: Callable[..., None]) -> Callable[..., None]:
+    """`Widget.on_msg` that holds a widget's own methods weakly, and every other callback as before."""
+
+    def on_msg(self: Widget, callback: Callable[..., Any], remove: bool = False) -> None:  # noqa: FBT001, FBT002
+        """(Un)register a callback for custom messages of the page."""
+        if isinstance(callback, MethodType) and callback.__self__ is self:
+            original(self, WeakMethod(callback), remove)
+        else:
+            original(self, callback, remove)
+
+    return on_msg
