@@ -3,22 +3,30 @@
 Worker steps run on a pool that has nothing else to do, so that a page that blocks every user thread can still be
 closed.  A step over its budget is abandoned: Python can't end a thread.  It is counted and named with the stack of
 the thread that is stuck, another thread takes the place of the stuck one, and the next step begins.
+
+The budget is the step's own: a step that waits for a free thread, because many kernels close at once, has not begun.
+That wait ends, as each of the others has a budget too.
 """
 
 import asyncio
+import contextlib
 import contextvars
 import logging
 import sys
 import threading
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from solara_ctx.clock import Clock, wait_within
 from solara_ctx.errors import redact
 from solara_ctx.workers import WorkerPool
 
 log = logging.getLogger(__name__)
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,24 +93,28 @@ class Teardown:
         try:
             step()
         except Exception as raised:
-            error = self._describe(name, raised)
+            log.exception("closing kernel %s: %s failed", self._kernel, name)
+            error = summary(raised)
         self._note(name, started, error=error)
 
     async def in_worker(self, name: str, step: Callable[[], object], context: contextvars.Context) -> None:
         """Run a step on a worker, inside *context*; abandon it when its budget is spent."""
         started = self._clock.now()
         loop = asyncio.get_running_loop()
-        done: asyncio.Future[object] = loop.create_future()
-        call = _Call(name, step, context, loop, done)
+        done: asyncio.Future[str | None] = loop.create_future()
+        name_in_log = f"closing kernel {self._kernel}: {name}"
+        call = _Call(name_in_log, step, context, clock=self._clock, loop=loop, done=done)
         self._pool.submit(call.run)
         del step
-        if await wait_within(self._clock, done, self._budget_s):
-            error = done.result()
-            self._note(name, started, error=None if error is None else str(error))
-            return
-        self._note(name, started, stack=call.abandon(self._pool))
+        left_s = self._budget_s
+        while not await wait_within(self._clock, done, left_s):
+            left_s = call.left_of(self._budget_s)
+            if left_s <= 0 and (stack := call.abandon(self._pool)) is not None:
+                self._note(name, started, stack=stack)
+                return
+        self._note(name, started, error=done.result())
 
-    async def until(self, name: str, future: "asyncio.Future[object]", where: Callable[[], str]) -> bool:
+    async def until(self, name: str, future: "asyncio.Future[T]", where: Callable[[], str]) -> bool:
         """Wait for something to stop; give up when the budget is spent, and say *where* it is stuck.
 
         Returns:
@@ -112,20 +124,6 @@ class Teardown:
         stopped = await wait_within(self._clock, future, self._budget_s)
         self._note(name, started, stack=None if stopped else where())
         return stopped
-
-    async def awaiting(self, name: str, step: Callable[[], Awaitable[object]]) -> None:
-        """Await a step of ours that waits for nobody but the event loop."""
-        started = self._clock.now()
-        error: str | None = None
-        try:
-            await step()
-        except Exception as raised:
-            error = self._describe(name, raised)
-        self._note(name, started, error=error)
-
-    def _describe(self, name: str, error: BaseException) -> str:
-        log.error("closing kernel %s: %s failed", self._kernel, name, exc_info=error)
-        return summary(error)
 
     def _note(self, name: str, started: float, *, error: str | None = None, stack: str | None = None) -> None:
         seconds = self._clock.now() - started
@@ -166,30 +164,35 @@ class _Call:
         name: str,
         step: Callable[[], object],
         context: contextvars.Context,
+        *,
+        clock: Clock,
         loop: asyncio.AbstractEventLoop,
-        done: "asyncio.Future[object]",
+        done: "asyncio.Future[str | None]",
     ) -> None:
         self._name = name
         self._step: Callable[[], object] | None = step
         self._context = context
+        self._clock = clock
         self._loop = loop
         self._done = done
+        # Protects the fields below: who comes first, the end of the step or the end of its budget?
+        self._lock = threading.Lock()
         self._ident: int | None = None
-        self._lock = threading.Lock()  # decides who comes first, the end of the step or the end of its budget
-        self._recover: Callable[[], None] | None = None
+        self._began_at = 0.0
         self._ended = False
+        self._recover: Callable[[], None] | None = None
 
     def run(self) -> None:
         """Run the step; called on a worker."""
         with self._lock:
             step, self._step = self._step, None
-            self._ident = threading.get_ident()
+            self._ident, self._began_at = threading.get_ident(), self._clock.now()
         error: str | None = None
         if step is not None:
             try:
                 self._context.run(step)
             except BaseException as raised:  # a hook may call sys.exit()
-                log.error("%s failed", self._name, exc_info=raised)
+                log.exception("%s failed", self._name)
                 error = summary(raised)
         del step
         with self._lock:
@@ -197,20 +200,28 @@ class _Call:
             recover, self._recover = self._recover, None
         if recover is not None:
             recover()
-        self._loop.call_soon_threadsafe(_settle, self._done, error)
+        # An abandoned step may outlive its event loop.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(_settle, self._done, error)
 
-    def abandon(self, pool: WorkerPool) -> str:
-        """Give up waiting; where the step is stuck."""
+    def left_of(self, budget_s: float) -> float:
+        """How much of the budget is left, in seconds; all of it while no thread has begun with the step."""
+        with self._lock:
+            return budget_s if self._ident is None else budget_s - (self._clock.now() - self._began_at)
+
+    def abandon(self, pool: WorkerPool) -> str | None:
+        """Give up on a step that has begun.
+
+        Returns:
+            Where it is stuck; `None` if it has just ended after all.
+        """
         with self._lock:
             if self._ended:
-                return "(it ended just now)"
-            if self._ident is None:
-                self._step = None
-                return "(no worker thread was free to begin with it)"
+                return None
             self._recover = pool.give_up_on_one()
             return stack_of_thread(self._ident)
 
 
-def _settle(future: "asyncio.Future[object]", result: object) -> None:
+def _settle(future: "asyncio.Future[T]", result: T) -> None:
     if not future.done():
         future.set_result(result)
