@@ -2,10 +2,12 @@
 
 import asyncio
 import concurrent.futures
+import contextvars
 import logging
 import re
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from functools import partial
 from types import MappingProxyType, TracebackType
 from typing import Protocol, Self, TypeVar
 
@@ -77,7 +79,7 @@ class Owner(Protocol):
     def seconds_to_cull(self, context: "VirtualKernelContext") -> float | None:
         """How long until the context is culled, `None` if it is not due."""
 
-    def spawn(self, coroutine: Coroutine[object, None, None]) -> None:
+    def spawn(self, coroutine: Coroutine[object, None, CloseReport]) -> "asyncio.Task[CloseReport]":
         """Run a coroutine of a context's lifecycle to its end, whatever happens to those who wait for it."""
 
     def forget(self, context: "VirtualKernelContext") -> None:
@@ -110,7 +112,7 @@ class VirtualKernelContext:
         self._page: PageFunction | None = page
         self._state = State.OPEN
         self._pages = PageTable()
-        self._restart_done: asyncio.Future[None] | None = None
+        self._restart_task: asyncio.Task[CloseReport] | None = None
         self._started_at = self._presence_since = owner.clock.now()
         self._restarts = 0
         # Protects the three fields below: `close` and `restart` may be called from any thread at once.
@@ -210,13 +212,14 @@ class VirtualKernelContext:
         """
         self._on_loop()
         if self._state in {State.CLOSING, State.CLOSED} or self._run is None:
-            raise ContextClosed(self.id, doing="take a page")
+            raise ContextClosed(self.id, doing="take a page", reason=self._close_reason)
         self._fire(Event.CONNECT)
         self._owner.cancel_cull(self)
         if not self._pages.any_connected():
             self._presence_since = self._owner.clock.now()
         page, replaced = self._pages.connect(page_id, sink, self._owner.clock.now())
         if replaced is not None:
+            self._run.host.disconnect(page_id, replaced)
             replaced.close(CloseCode.REPLACED, "replaced")
         if sink is not None:
             self._run.host.connect(page_id, sink)
@@ -259,11 +262,13 @@ class VirtualKernelContext:
             WrongThread: not called on the loop's thread.
         """
         self._on_loop()
+        was_there = self._pages.any_connected()
         if not self._pages.close(page_id, self._owner.clock.now()):
             return
         if self._pages.all_closed():
             self.close(CloseReason.PAGE_CLOSED)
-        else:
+        elif was_there:
+            # Only then: the cull of a page that has left earlier must not be put off by the end of another.
             self._nobody_there()
 
     def receive(self, page_id: str, frame: str | bytes) -> bool:
@@ -305,8 +310,8 @@ class VirtualKernelContext:
     ) -> concurrent.futures.Future[T]:
         """Run *coroutine* as a task on the server's event loop, with this kernel current.
 
-        It is cancelled, and awaited, when the kernel closes or restarts.  An error is logged.  The coroutine shares the loop with
-        everybody's connections: what blocks belongs into `await asyncio.to_thread(...)`.
+        It is cancelled, and awaited, when the kernel closes or restarts.  An error is logged.  The coroutine shares the
+        loop with everybody's connections: what blocks belongs into `await asyncio.to_thread(...)`.
 
         Returns:
             A future for its result; cancelling it cancels the task.
@@ -326,8 +331,8 @@ class VirtualKernelContext:
         Connected pages are told, come back, and show the fresh page.  Never blocks.
 
         Returns:
-            The report of the teardown, once the fresh kernel has been started; the same future however often it is
-            asked for while a restart is under way.
+            The report of the teardown, once the fresh kernel has been started, or a close has come in between; the
+            same future however often it is asked for while a restart is under way.
 
         Raises:
             ContextClosed: the kernel is closing or closed.
@@ -405,63 +410,68 @@ class VirtualKernelContext:
 
     def _begin_restart(self, future: concurrent.futures.Future[CloseReport]) -> None:
         if self._state is not State.OPEN:
-            self._restarting = None
-            future.set_exception(ContextClosed(self.id, doing="restart"))
+            future.set_exception(ContextClosed(self.id, doing="restart", reason=self._close_reason))
             return
         self._fire(Event.RESTART)
-        self._owner.spawn(self._do_restart(future))
+        self._restart_task = self._owner.spawn(self._do_restart())
+        self._restart_task.add_done_callback(partial(_hand_over, future), context=contextvars.Context())
 
-    async def _do_restart(self, future: concurrent.futures.Future[CloseReport]) -> None:
-        done = self._restart_done = self._owner.loop.create_future()
+    async def _do_restart(self) -> CloseReport:
         old = self._living_run("restart")
         teardown = self._new_teardown()
-        await old.take_down(teardown, lambda: self._end_connections(CloseReason.RESTART))
-        self._end_bindings(old)
-        self._run = self._new_run()
-        for page in self._pages.connected():
-            if page.sink is not None:
-                self._run.host.connect(page.page_id, page.sink)
-        self._restarts += 1
-        with self._claim:
-            self._restarting = None
-        self._fire(Event.RESTARTED)
-        if self._state is State.OPEN and self._page is not None:
-            self._run.start(self._page, self._owner.start_hooks())
+        await old.take_down(teardown, partial(self._end_connections, CloseReason.RESTART))
+        teardown.here("bindings", partial(self._end_bindings, old))
+        if self._state is State.RESTARTING:
+            teardown.here("fresh kernel", self._replace_run)
         report = teardown.report(CloseReason.RESTART)
         self._owner.record(report)
-        done.set_result(None)
-        self._restart_done = None
-        future.set_result(report)
+        with self._claim:
+            self._restarting = None
+        self._restart_task = None
+        self._fire(Event.RESTARTED)
+        if self._run is old:
+            self._run = None
+            self.close(CloseReason.RESTART_FAILED)  # or whatever the close is for that came in between
+        elif self._run is not None and self._page is not None:
+            self._run.start(self._page, self._owner.start_hooks())
+        return report
+
+    def _replace_run(self) -> None:
+        # No page has to be handed over: all were sent away a moment ago, and come back on new connections.
+        self._run = self._new_run()
+        self._restarts += 1
 
     def _begin_close(self, future: concurrent.futures.Future[CloseReport]) -> None:
         self._fire(Event.CLOSE)
         self._owner.cancel_cull(self)
-        self._owner.spawn(self._do_close(future))
+        closing = self._owner.spawn(self._do_close())
+        # From outside: inside, the coroutine's own frame would still refer to the context.
+        closing.add_done_callback(partial(_announce_end, self.closed_event, future), context=contextvars.Context())
 
-    async def _do_close(self, future: concurrent.futures.Future[CloseReport]) -> None:
+    async def _do_close(self) -> CloseReport:
         reason = self._close_reason or CloseReason.CLOSED
-        if self._restart_done is not None:
-            await wait_through(self._restart_done)
-        run = self._living_run("close")
+        if self._restart_task is not None:
+            await wait_through(self._restart_task)
+        run = self._run
         teardown = self._new_teardown()
-        await run.take_down(teardown, lambda: self._end_connections(reason))
-        teardown.here("registry", lambda: self._owner.forget(self))
-        teardown.here("bindings", lambda: self._end_bindings(run))
+        if run is not None:  # a restart that was under way may have taken it down already
+            await run.take_down(teardown, partial(self._end_connections, reason))
+        teardown.here("registry", partial(self._owner.forget, self))
+        if run is not None:
+            teardown.here("bindings", partial(self._end_bindings, run))
         teardown.here("references", self._let_go)
         report = teardown.report(reason)
         self._owner.record(report)
         self._fire(Event.TORN_DOWN)
-        self.closed_event.set()
-        # After the event: whoever waits for the future finds the event set.
-        future.set_result(report)
+        return report
 
-    async def _end_connections(self, reason: str) -> None:
+    def _end_connections(self, reason: str) -> None:
         for sink in self._pages.take_sinks():
             sink.close(CloseCode.for_reason(reason), reason)
 
     def _end_bindings(self, run: KernelRun) -> None:
         run.handle.sever()
-        self._owner.scrub_threads(run.handle.foreign_threads)
+        self._owner.scrub_threads(run.handle.foreign_threads.copy())
 
     def _let_go(self) -> None:
         self._run = None
@@ -506,8 +516,13 @@ class VirtualKernelContext:
         step: Callable[[concurrent.futures.Future[CloseReport]], None],
         future: concurrent.futures.Future[CloseReport],
     ) -> None:
+        loop = self._owner.loop
+        if _is_running(loop):
+            # At once, not in the next turn: in between, a page could connect to a kernel that is as good as culled.
+            step(future)
+            return
         try:
-            self._owner.loop.call_soon_threadsafe(step, future)
+            loop.call_soon_threadsafe(step, future)
         except RuntimeError:
             future.set_exception(
                 RuntimeError(f"the event loop of kernel {self._shown_id} has ended; nothing can be closed any more")
@@ -526,6 +541,30 @@ def _claimed_future() -> concurrent.futures.Future[CloseReport]:
     future: concurrent.futures.Future[CloseReport] = concurrent.futures.Future()
     future.set_running_or_notify_cancel()
     return future
+
+
+def _is_running(loop: asyncio.AbstractEventLoop) -> bool:
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False
+
+
+def _hand_over(future: concurrent.futures.Future[CloseReport], task: asyncio.Task[CloseReport]) -> None:
+    error = task.exception()
+    if error is None:
+        future.set_result(task.result())
+    else:
+        future.set_exception(error)
+
+
+def _announce_end(
+    closed_event: threading.Event, future: concurrent.futures.Future[CloseReport], task: asyncio.Task[CloseReport]
+) -> None:
+    if task.exception() is None:
+        # Before the future: whoever waits for that finds the event set.
+        closed_event.set()
+    _hand_over(future, task)
 
 
 def _do_nothing() -> None:

@@ -38,6 +38,10 @@ class Threads:
         """Count *thread* for as long as it lives."""
         self._references.add(weakref.ref(thread, self._references.discard))
 
+    def discard(self, thread: threading.Thread) -> None:
+        """Count *thread* no more; harmless when it was not counted."""
+        self._references.discard(weakref.ref(thread))
+
     def count_alive(self) -> int:
         """How many of them are running."""
         threads = (reference() for reference in tuple(self._references))

@@ -23,7 +23,7 @@ class KernelContextError(Exception):
     """The base of every deliberate error of this library."""
 
 
-class NoCurrentContext(KernelContextError):  # noqa: N818 - reads better than NoCurrentContextError
+class NoCurrentContext(KernelContextError):
     """No kernel is current here."""
 
     def __init__(self) -> None:

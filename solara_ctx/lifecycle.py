@@ -61,6 +61,8 @@ class CloseReason(StrEnum):
     """The last page said that it is gone."""
     RESTART = "restart"
     """Only the kernel inside the context ended; a fresh one follows."""
+    RESTART_FAILED = "restart-failed"
+    """The old kernel is down, and the fresh one could not be made."""
     SERVER_SHUTDOWN = "server-shutdown"
     """The server stops, and closes every kernel first."""
     SHUTDOWN_REQUESTED = "shutdown-requested"

@@ -6,7 +6,8 @@ import hmac
 import logging
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
+from functools import partial
 from typing import NamedTuple
 
 from solara_ctx.clock import Clock, LoopClock, Timer, wait_within
@@ -60,17 +61,18 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         self.step_budget_s = settings.kernel_close_timeout
         self._ids = ids
         self._make_host = make_host
-        self._start_hooks: list[StartHook] = []
+        self._start_hooks: dict[object, StartHook] = {}
         self._contexts: dict[str, VirtualKernelContext] = {}
         self._per_session: Counter[str] = Counter()
         self._ended: OrderedDict[str, tuple[float, str]] = OrderedDict()
         self._deadlines = Deadlines()
         self._culls: dict[str, asyncio.Future[None]] = {}
         self._timer: Timer | None = None
-        self._lifecycle_tasks: set[asyncio.Task[None]] = set()
+        self._timer_due: float | None = None
+        self._lifecycle_tasks: set[asyncio.Task[CloseReport]] = set()
         self._started_total = self._restarted_total = self._refused_total = self._abandoned_total = 0
         self._closed_total: Counter[str] = Counter()
-        self._draining = False
+        self._draining = self._drained = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._scrub_threads: Callable[[set[int]], None] = _leave_threads_alone
 
@@ -85,27 +87,46 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
     def __len__(self) -> int:
         return len(self._contexts)
 
+    # Of a copy, as other threads may look while kernels come and go.
+
+    def keys(self) -> KeysView[str]:
+        return self._contexts.copy().keys()
+
+    def values(self) -> ValuesView[VirtualKernelContext]:
+        return self._contexts.copy().values()
+
+    def items(self) -> ItemsView[str, VirtualKernelContext]:
+        return self._contexts.copy().items()
+
     def __repr__(self) -> str:
         return f"<KernelRegistry kernels={len(self._contexts)}>"
 
     # Start and stop
 
     def start(
-        self, *, clock: Clock | None = None, scrub_threads: Callable[[set[int]], None] | None = None
+        self,
+        *,
+        clock: Clock | None = None,
+        workers: WorkerPool | None = None,
+        closers: WorkerPool | None = None,
+        scrub_threads: Callable[[set[int]], None] | None = None,
     ) -> None:
         """Take kernels from now on, on the running event loop.
 
         Args:
             clock: The time that deadlines and budgets go by; the loop's own where not given.
+            workers: Runs page functions and callbacks; a pool of `SOLARA_KERNEL_THREADS` where not given.
+            closers: Runs the steps of teardowns; a pool of its own where not given.
             scrub_threads: Drops what `threading` keeps of dead foreign threads.
         """
         self._loop = asyncio.get_running_loop()
         self.loop_thread = threading.get_ident()
         self.clock: Clock = clock or LoopClock(self._loop)
-        self.workers = WorkerPool(self.settings.kernel_threads)
-        self.closers = WorkerPool(_CLOSERS, name="solara-ctx-closer")
+        self.workers = workers or WorkerPool(self.settings.kernel_threads)
+        self.closers = closers or WorkerPool(_CLOSERS, name="solara-ctx-closer")
         self._scrub_threads = scrub_threads or _leave_threads_alone
-        self._draining = False
+        self._draining = self._drained = False
+        self._timer = self._timer_due = None  # those of an earlier loop have ended with it
 
     def begin_drain(self) -> None:
         """Let no new kernel in."""
@@ -118,7 +139,7 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
             The kernels that were not closed in time; each is named in the log.
         """
         self.begin_drain()
-        closing = {context: asyncio.wrap_future(context.close(reason)) for context in self._contexts.values()}
+        closing = {context: asyncio.wrap_future(context.close(reason)) for context in self.values()}
         if closing:
             everything = asyncio.gather(*closing.values(), return_exceptions=True)
             await wait_within(self.clock, everything, self.settings.kernel_drain_timeout)
@@ -129,11 +150,10 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
                 redact(context.id),
                 self.settings.kernel_drain_timeout,
             )
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._set_timer()
         self.workers.close()
-        self.closers.close()
+        self._drained = True
+        self._close_closers_when_idle()
         return late
 
     @property
@@ -199,11 +219,13 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
             page: What to run in a fresh kernel; without arguments.
 
         Raises:
-            SessionMismatch, InvalidKernelId, ContextClosed: as for `find`.
+            SessionMismatch, InvalidKernelId, ContextClosed: as for `find`; also when the server is stopping.
             KernelLimitReached: there is no room for one more kernel.
         """
         context = self.find(kernel_id, session_id)
         if context is None:
+            if self._draining:
+                raise ContextClosed(kernel_id, doing="start", reason=CloseReason.SERVER_SHUTDOWN)
             self._admit(session_id)
             context = VirtualKernelContext(kernel_id, session_id, owner=self, page=page)
             self._contexts[kernel_id] = context
@@ -222,11 +244,11 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         Returns:
             A function that takes the hook off again, harmless to call twice.
         """
-        self._start_hooks.append(hook)
+        entry = object()  # the same function may be registered twice
+        self._start_hooks[entry] = hook
 
         def unregister() -> None:
-            if hook in self._start_hooks:
-                self._start_hooks.remove(hook)
+            self._start_hooks.pop(entry, None)
 
         return unregister
 
@@ -274,7 +296,7 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
             running=self.workers.threads,
             busy=self.workers.busy,
             queued=self.workers.queued,
-            stuck=self.closers.stuck,
+            stuck=self.workers.stuck + self.closers.stuck,
         )
 
     # What its contexts need of it; see `context.Owner`
@@ -283,7 +305,7 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         return self._make_host(handle)
 
     def start_hooks(self) -> Iterable[Callable[[], Hook | None]]:
-        return tuple(self._start_hooks)
+        return tuple(self._start_hooks.values())
 
     def schedule_cull(self, context: VirtualKernelContext) -> "asyncio.Future[None]":
         self.cancel_cull(context)
@@ -304,11 +326,12 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         due = self._deadlines.due_of(context.id)
         return None if due is None else max(0.0, due - self.clock.now())
 
-    def spawn(self, coroutine: Coroutine[object, None, None]) -> None:
+    def spawn(self, coroutine: Coroutine[object, None, CloseReport]) -> asyncio.Task[CloseReport]:
         # An empty context: the task must not inherit the kernel of whoever asked.
-        task = self.loop.create_task(coroutine, context=contextvars.Context())
+        task = _LifecycleTask(coroutine, loop=self.loop, context=contextvars.Context())
         self._lifecycle_tasks.add(task)
         task.add_done_callback(self._lifecycle_task_ended)
+        return task
 
     def forget(self, context: VirtualKernelContext) -> None:
         if self._contexts.get(context.id) is not context:
@@ -337,33 +360,52 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
     def scrub_threads(self, idents: set[int]) -> None:
         self._scrub_threads(idents)
 
-    def _lifecycle_task_ended(self, task: asyncio.Task[None]) -> None:
+    def _lifecycle_task_ended(self, task: asyncio.Task[CloseReport]) -> None:
         self._lifecycle_tasks.discard(task)
-        error = None if task.cancelled() else task.exception()
+        error = task.exception()
         if error is not None:
             log.error("the lifecycle of a kernel failed", exc_info=error)
+        self._close_closers_when_idle()
+
+    def _close_closers_when_idle(self) -> None:
+        # A kernel that was late for the drain goes on with its teardown for as long as the loop lives.
+        if self._drained and not self._lifecycle_tasks:
+            self.closers.close()
 
     def _set_timer(self) -> None:
         due = self._deadlines.next_due()
+        if due == self._timer_due:
+            return
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
-        if due is not None:
-            self._timer = self.clock.call_at(due, self._cull_due)
+        self._timer = None if due is None else self.clock.call_at(due, self._cull_due)
+        self._timer_due = due
 
     def _cull_due(self) -> None:
-        self._timer = None
+        self._timer = self._timer_due = None
         for kernel_id in self._deadlines.pop_due(self.clock.now(), at_most=_CULLS_PER_TURN):
             context, done = self._contexts.get(kernel_id), self._culls.pop(kernel_id, None)
             if context is not None:
-                self.spawn(_cull(context, done))
+                closing = asyncio.wrap_future(context.close(CloseReason.CULLED))
+                if done is not None:
+                    closing.add_done_callback(partial(_settle, done))
         self._set_timer()
 
 
-async def _cull(context: VirtualKernelContext, done: "asyncio.Future[None] | None") -> None:
-    await context.aclose(CloseReason.CULLED)
-    if done is not None and not done.done():
-        done.set_result(None)
+class _LifecycleTask(asyncio.Task[CloseReport]):
+    """A task that nobody can cancel: a teardown that ends half-way is what this library exists to prevent.
+
+    `asyncio.run` cancels every task when its main coroutine returns, and waits for them. Cancelled before its first
+    step, a teardown could not even notice.  It ends soon all the same: each of its waits has a budget.
+    """
+
+    def cancel(self, msg: object = None) -> bool:  # noqa: ARG002
+        return False
+
+
+def _settle(culled: "asyncio.Future[None]", _closing: "asyncio.Future[CloseReport]") -> None:
+    if not culled.done():
+        culled.set_result(None)
 
 
 def _leave_threads_alone(_idents: set[int]) -> None:

@@ -1,9 +1,9 @@
-"""One run of a page function: its kernel, jobs, tasks, hooks and values.  A restart replaces the run, a close ends it."""
+"""One run of a page function: its kernel, jobs, tasks, hooks, values.  A restart replaces the run, a close ends it."""
 
 import asyncio
 import contextvars
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -49,6 +49,7 @@ class KernelRun:
         self._variables = contextvars.Context()
         self._variables.run(current.bind, self.handle)
         self._loop = loop
+        self._workers = workers
 
     def start(self, page: PageFunction, start_hooks: Iterable[StartHook]) -> None:
         """Run the start hooks and the page function, as the first job.  Loop only."""
@@ -65,12 +66,10 @@ class KernelRun:
         variables.run(current.bind, self.handle)
         return variables
 
-    async def take_down(self, teardown: Teardown, end_connections: Callable[[], Awaitable[None]]) -> None:
+    async def take_down(self, teardown: Teardown, end_connections: Callable[[], object]) -> None:
         """The steps that end a run, in their fixed order.  Loop only, once."""
-        stopped = self._loop.create_future()
         self.tasks.refuse_new()
-        self.mailbox.close(lambda: _settle_from_anywhere(self._loop, stopped))
-        await teardown.until("running job", stopped, lambda: stack_of_thread(self.mailbox.thread_ident))
+        await self._stop_jobs(teardown)
         while (hook := self.hooks.pop()) is not None:
             await teardown.in_worker(f"hook {_name(hook)}", hook, self._teardown_variables())
             del hook
@@ -79,8 +78,18 @@ class KernelRun:
         await teardown.in_worker("app", self.host.close_app, self._teardown_variables())
         await teardown.in_worker("widgets", self.host.close_widgets, self._teardown_variables())
         await teardown.in_worker("kernel", self.host.close_kernel, self._teardown_variables())
-        await teardown.awaiting("websockets", end_connections)
-        self.values.clear()
+        teardown.here("websockets", end_connections)
+        teardown.here("values", self.values.clear)
+
+    async def _stop_jobs(self, teardown: Teardown) -> None:
+        stopped: asyncio.Future[None] = self._loop.create_future()
+        self.mailbox.close(partial(_settle_from_anywhere, self._loop, stopped))
+        if not await teardown.until("running job", stopped, self._where_the_job_is):
+            # Its thread is lost to the other kernels, until the job ends after all.
+            stopped.add_done_callback(partial(_recover, self._workers.give_up_on_one()))
+
+    def _where_the_job_is(self) -> str:
+        return stack_of_thread(self.mailbox.thread_ident)
 
     def _teardown_variables(self) -> contextvars.Context:
         # A copy each time: a job or step that was abandoned is still inside the original, and a context can't be
@@ -102,8 +111,8 @@ class KernelRun:
                 if clean_up is not None and self.hooks.add(clean_up) is None:
                     clean_up()
             self.host.show(page())
-        except BaseException as error:  # noqa: BLE001 - a page function may call sys.exit()
-            log.error("the page function of kernel %s failed", redact(self.handle.kernel_id), exc_info=error)
+        except BaseException as error:  # a page function may call sys.exit()
+            log.exception("the page function of kernel %s failed", redact(self.handle.kernel_id))
             self.host.show_error(error)
 
 
@@ -114,6 +123,10 @@ def _settle_from_anywhere(loop: asyncio.AbstractEventLoop, future: "asyncio.Futu
 def _settle(future: "asyncio.Future[None]") -> None:
     if not future.done():
         future.set_result(None)
+
+
+def _recover(recover: Callable[[], None], _stopped: "asyncio.Future[None]") -> None:
+    recover()
 
 
 def _name(hook: Hook) -> str:
