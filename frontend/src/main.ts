@@ -17,8 +17,8 @@ import { announceLeaving, wakeOnReturn } from "./leaving";
 import { Notices } from "./notices/notices";
 
 /**
- * Jupyter's binary framing. A proxy that drops the header makes the browser refuse the handshake, so every other attempt
- * does without; the server then speaks the default framing.
+ * Jupyter's binary framing. A proxy that drops the header makes the browser refuse the handshake, so after a
+ * refused handshake the next does without; the server then speaks the default framing.
  */
 const SUBPROTOCOLS = ["v1.kernel.websocket.jupyter.org"];
 
@@ -37,7 +37,7 @@ function start(root: HTMLElement): void {
   const buffer = new FrameBuffer();
   const link = new Link(
     {
-      connect: (failures) => new WebSocket(channelsUrl(config, location), failures % 2 ? [] : SUBPROTOCOLS),
+      connect: (refused) => new WebSocket(channelsUrl(config, location), refused % 2 ? [] : SUBPROTOCOLS),
       probe: (until) => probeKernel(kernelPath(config), until),
       random: Math.random,
       now: () => performance.now(),

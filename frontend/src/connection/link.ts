@@ -27,8 +27,8 @@ export interface LinkListener {
 
 /** What the link needs of the world. */
 export interface LinkPorts {
-  /** @param failures Attempts that have failed in a row, from 0. */
-  connect(failures: number): WebSocket;
+  /** @param refused Handshakes that came to nothing so far. */
+  connect(refused: number): WebSocket;
   /** Ask over HTTP what became of the kernel. Never rejects. */
   probe(signal: AbortSignal): Promise<Exclude<Verdict, { kind: "ask" }>>;
   random(): number;
@@ -77,9 +77,11 @@ export class Link {
   /** Connect, and connect again, until the kernel has ended or the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     let failures = 0;
+    let refused = 0;
     while (!signal.aborted) {
-      const { ending, lived } = await this.#connection(failures, signal);
+      const { ending, lived } = await this.#connection(refused, signal);
       if (signal.aborted) return;
+      if (!ending.opened) refused += 1;
       if (lived >= GOOD_AFTER_MS) failures = 0;
       let verdict = interpretEnding(ending);
       if (verdict.kind === "ended") return this.#events.ended(verdict.reason);
@@ -96,9 +98,9 @@ export class Link {
   }
 
   /** One socket, from its handshake to its end. */
-  #connection(failures: number, signal: AbortSignal): Promise<{ ending: Ending; lived: number }> {
+  #connection(refused: number, signal: AbortSignal): Promise<{ ending: Ending; lived: number }> {
     return new Promise((resolve) => {
-      const socket = this.#ports.connect(failures);
+      const socket = this.#ports.connect(refused);
       socket.binaryType = "arraybuffer";
       const scope = new AbortController();
       const since = this.#ports.now();

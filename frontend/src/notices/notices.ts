@@ -7,7 +7,7 @@ export const CONNECTING_AFTER_MS = 300;
 /** Nor does an interruption shorter than this. */
 export const RECONNECTING_AFTER_MS = 1_500;
 /** Failed attempts after which the words admit that this may take longer. */
-const STILL_AFTER_FAILURES = 3;
+const STILL_AFTER_FAILURES = 6;
 
 export interface NoticesPorts {
   readonly document: Document;
@@ -22,9 +22,14 @@ export class Notices {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #shown: { readonly kind: string; readonly element: HTMLElement; readonly text: HTMLElement } | null = null;
   #awaited: string | null = null;
+  /** Screen readers speak what comes into an element that they know already. */
+  readonly #live: HTMLElement;
 
   constructor(ports: NoticesPorts) {
     this.#ports = ports;
+    this.#live = this.#element("div", "solara-live");
+    this.#live.setAttribute("role", "status");
+    ports.document.body.append(this.#live);
   }
 
   /** Show the state. */
@@ -80,13 +85,12 @@ export class Notices {
     const show = () => {
       this.#clear();
       const element = this.#element("div", `solara-notice solara-notice-${kind}`);
-      element.setAttribute("role", "status");
       const dot = this.#element("span", "solara-notice-dot");
       dot.setAttribute("aria-hidden", "true");
       const label = this.#element("span", "", text);
       element.append(dot, label);
       if (canTryNow) element.append(this.#tryNow());
-      this.#place(kind, element, label);
+      this.#place(kind, element, { text: label, parent: this.#live });
     };
     // Each failed attempt brings new words; none of them may start the moment anew.
     if (this.#awaited === kind) {
@@ -108,9 +112,9 @@ export class Notices {
     this.#shown = null;
   }
 
-  #place(kind: string, element: HTMLElement, text: HTMLElement = element): void {
+  #place(kind: string, element: HTMLElement, { text = element, parent = this.#ports.document.body } = {}): void {
     this.#shown = { kind, element, text };
-    this.#ports.document.body.append(element);
+    parent.append(element);
   }
 
   #panel({ title, text }: words.Words, action: string): HTMLElement {

@@ -89,9 +89,15 @@ export class KernelSocket {
     };
   }
 
-  /** A connection has been made. Until `deliver` or `discard` decides about what is held, only greetings pass. */
-  opened(connection: Connection): void {
-    this.#mode = { kind: this.#everOpened ? "greeting" : "live", connection };
+  /**
+   * A connection has been made.
+   *
+   * @param shown Whether the page shows anything yet. If so, only greetings pass until `deliver` or `discard` decides
+   *   about what is held; if not, there is nothing to decide.
+   */
+  opened(connection: Connection, shown: boolean): void {
+    this.#mode = { kind: "greeting", connection };
+    if (!shown) this.discard();
     if (this.#everOpened) return;
     this.#everOpened = true;
     this.#face.onopen?.(new Event("open"));

@@ -56,13 +56,14 @@ export class PageSession implements LinkListener {
   }
 
   opened(connection: Connection): void {
-    this.#socket.opened(connection);
+    const shown = this.#run !== null;
+    this.#socket.opened(connection, shown);
     const comm = this.#kernel.createComm(PAGE_TARGET);
     comm.onMsg = ({ content }) => this.#answered(content.data);
     comm.open({});
     this.#pageComm = comm;
-    // For the first time there is nothing that the answer could decide, so all is asked at once.
-    if (this.#run === null) this.#requestStates();
+    // While nothing is shown, there is nothing that the answer could decide, and all is asked at once.
+    if (!shown) this.#requestStates();
   }
 
   frame(data: string | ArrayBuffer): void {

@@ -1,0 +1,250 @@
+/** The page against a scripted kernel: Jupyter's real connection, manager and controls in between. */
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { PageResult } from "../../src/connection/state";
+import { PageSession } from "../../src/page/session";
+import { FakeKernel } from "./fakekernel";
+
+const caughtUp = vi.fn<(page: PageResult) => void>();
+let lifetime: AbortController;
+let root: HTMLElement;
+let kernel: FakeKernel;
+let session: PageSession;
+
+beforeEach(() => {
+  lifetime = new AbortController();
+  document.body.innerHTML = '<div id="solara-app"></div>';
+  root = document.getElementById("solara-app") as HTMLElement;
+  caughtUp.mockReset();
+  kernel = new FakeKernel();
+  kernel.add("layout", "LayoutModel");
+  kernel.add("label", "LabelModel", { value: "one", layout: "IPY_MODEL_layout" });
+  kernel.add("text", "TextModel", { value: "", layout: "IPY_MODEL_layout" });
+  kernel.add("button", "ButtonModel", { description: "Go", layout: "IPY_MODEL_layout" });
+  kernel.add("box", "VBoxModel", { children: ["label", "text", "button"].map((it) => `IPY_MODEL_${it}`) });
+  kernel.roots = ["box"];
+  const config = { baseUrl: "/sub/", kernelId: "k", pageId: "p", debug: false };
+  session = new PageSession({ config, root, signal: lifetime.signal, caughtUp });
+});
+afterEach(() => lifetime.abort());
+
+/** Wait until the page has caught up once more. */
+async function untilCaughtUp(act: () => void): Promise<void> {
+  const before = caughtUp.mock.calls.length;
+  act();
+  await vi.waitFor(() => expect(caughtUp.mock.calls.length).toBeGreaterThan(before));
+}
+
+const connect = () => untilCaughtUp(() => kernel.connect(session));
+const label = () => root.querySelector(".widget-label:not(label)")?.textContent;
+const input = () => root.querySelector("input") as HTMLInputElement;
+
+function type(value: string): void {
+  input().value = value;
+  input().dispatchEvent(new Event("keypress", { bubbles: true }));
+  input().dispatchEvent(new Event("input", { bubbles: true }));
+}
+
+test("the roots are shown, with all state from one message", async () => {
+  await connect();
+  expect(caughtUp.mock.calls).toEqual([[{ status: "ok" }]]);
+  expect(label()).toBe("one");
+  expect(root.querySelector("button")?.textContent).toBe("Go");
+  expect(kernel.requests).toBe(1);
+});
+
+test("roots come in order, and a widget may be shown twice", async () => {
+  kernel.roots = ["button", "label", "button"];
+  await connect();
+  expect([...root.children].map((it) => it.textContent)).toEqual(["Go", "one", "Go"]);
+});
+
+test("changes go both ways", async () => {
+  await connect();
+  kernel.set("label", { value: "two" });
+  await vi.waitFor(() => expect(label()).toBe("two"));
+  type("hello");
+  root.querySelector("button")?.click();
+  await vi.waitFor(() => expect(kernel.heard).toHaveLength(2));
+  expect(kernel.heard).toEqual([
+    { method: "update", state: { value: "hello" }, buffer_paths: [] },
+    { method: "custom", content: { event: "click" } },
+  ]);
+});
+
+test("an update right behind the message that holds all state is not lost", async () => {
+  const act = () => {
+    kernel.connect(session);
+    setTimeout(() => kernel.set("label", { value: "right behind" }));
+  };
+  await untilCaughtUp(act);
+  await vi.waitFor(() => expect(label()).toBe("right behind"));
+});
+
+test("the same run catches up in place: the elements, the focus and the text being typed stay", async () => {
+  await connect();
+  const [element, field] = [root.firstElementChild, input()];
+  field.focus();
+  kernel.cut();
+  kernel.set("label", { value: "changed meanwhile" });
+  kernel.add("new", "LabelModel", { value: "made meanwhile" });
+  kernel.set("box", { children: ["label", "text", "new"].map((it) => `IPY_MODEL_${it}`) });
+  kernel.widgets.delete("button");
+  await connect();
+  expect(root.firstElementChild).toBe(element);
+  expect(document.activeElement).toBe(field);
+  expect(label()).toBe("changed meanwhile");
+  await vi.waitFor(() => expect(root.textContent).toContain("made meanwhile"));
+  await vi.waitFor(() => expect(root.querySelector("button")).toBeNull());
+});
+
+test("what has caught up goes on: changes still go both ways", async () => {
+  await connect();
+  kernel.cut();
+  await connect();
+  kernel.set("label", { value: "after" });
+  type("after");
+  await vi.waitFor(() => expect(label()).toBe("after"));
+  await vi.waitFor(() => expect(kernel.heard).toHaveLength(1));
+});
+
+test("what is done while disconnected arrives once, before the page catches up", async () => {
+  await connect();
+  kernel.cut();
+  type("typed offline");
+  root.querySelector("button")?.click();
+  await connect();
+  expect(kernel.heard).toEqual([
+    { method: "update", state: { value: "typed offline" }, buffer_paths: [] },
+    { method: "custom", content: { event: "click" } },
+  ]);
+  expect(input().value).toBe("typed offline");
+  kernel.cut();
+  await connect();
+  expect(kernel.heard).toHaveLength(2);
+});
+
+test("a control whose message died with the connection is not silent afterwards", async () => {
+  await connect();
+  kernel.answers = false; // the kernel is busy: it hears, and does not get to say idle
+  type("first");
+  type("second"); // waits in the model for the first one's idle
+  await vi.waitFor(() => expect(kernel.heard).toHaveLength(1));
+  kernel.cut();
+  kernel.answers = true;
+  await connect();
+  await vi.waitFor(() => expect(kernel.heard.at(-1)).toMatchObject({ state: { value: "second" } }));
+  type("third");
+  await vi.waitFor(() => expect(kernel.heard.at(-1)).toMatchObject({ state: { value: "third" } }));
+});
+
+test("another run is a fresh page in place: nothing of the old one stays, nothing held is sent", async () => {
+  await connect();
+  kernel.cut();
+  root.querySelector("button")?.click();
+  kernel.run = "run-2";
+  kernel.widgets.clear();
+  kernel.add("fresh", "LabelModel", { value: "fresh" });
+  kernel.roots = ["fresh"];
+  await connect();
+  expect(root.textContent).toBe("fresh");
+  expect(root.children).toHaveLength(1);
+  expect(kernel.heard).toEqual([]);
+});
+
+test("the old page stands until the new one is complete", async () => {
+  await connect();
+  kernel.cut();
+  kernel.run = "run-2";
+  kernel.widgets.clear();
+  kernel.add("fresh", "LabelModel", { value: "fresh" });
+  kernel.roots = ["fresh"];
+  const seen: number[] = [];
+  const observer = new MutationObserver(() => seen.push(root.children.length));
+  observer.observe(root, { childList: true });
+  await connect();
+  observer.disconnect();
+  expect(seen).not.toContain(0);
+});
+
+test("a page function that failed clears the page and says so, also after it worked before", async () => {
+  await connect();
+  kernel.cut();
+  kernel.run = "run-2";
+  kernel.error = { ename: "ValueError", evalue: "", traceback: null };
+  await connect();
+  expect(caughtUp.mock.lastCall).toEqual([{ status: "error", error: kernel.error }]);
+  expect(root.children).toHaveLength(0);
+});
+
+test("a page that failed at first and works after a restart is shown", async () => {
+  kernel.error = { ename: "ValueError", evalue: "", traceback: null };
+  await connect();
+  expect(caughtUp.mock.lastCall?.[0].status).toBe("error");
+  kernel.cut();
+  kernel.error = null;
+  kernel.run = "run-2";
+  await connect();
+  expect(caughtUp.mock.lastCall).toEqual([{ status: "ok" }]);
+  expect(label()).toBe("one");
+});
+
+test("a connection that is lost before it was answered leaves nothing behind", async () => {
+  kernel.connect(session);
+  kernel.cut();
+  kernel.connect(session);
+  kernel.cut();
+  await connect();
+  expect(label()).toBe("one");
+  expect(caughtUp).toHaveBeenCalledOnce();
+});
+
+test("a widget made while connected appears, also when its message and all state cross", async () => {
+  await connect();
+  kernel.add("late", "LabelModel", { value: "late" });
+  const data = { state: kernel.widgets.get("late"), buffer_paths: [] };
+  const open = { comm_id: "late", target_name: "jupyter.widget", data };
+  kernel.say("comm_open", open, {}, { metadata: { version: "2.1.0" } });
+  kernel.set("box", { children: ["label", "late"].map((it) => `IPY_MODEL_${it}`) });
+  await vi.waitFor(() => expect(root.textContent).toContain("late"));
+  kernel.say("comm_open", open, {}, { metadata: { version: "2.1.0" } });
+  kernel.set("late", { value: "later" });
+  await vi.waitFor(() => expect(root.textContent).toContain("later"));
+});
+
+test("a widget that the kernel closes goes from the page", async () => {
+  kernel.roots = ["label", "button"];
+  await connect();
+  kernel.say("comm_close", { comm_id: "button", data: {} });
+  await vi.waitFor(() => expect(root.querySelector("button")).toBeNull());
+});
+
+test("a widget of an unknown module says which one is missing, in place", async () => {
+  kernel.add("map", "MapModel", {
+    _model_module: "jupyter-leaflet",
+    _view_module: "jupyter-leaflet",
+    _view_module_version: "^0.19",
+    layout: "IPY_MODEL_layout",
+  });
+  kernel.roots = ["label", "map"];
+  await connect();
+  expect(root.querySelector(".solara-missing")?.textContent).toContain("(Map)");
+  expect(root.querySelector(".solara-missing code")?.textContent).toBe("jupyter-leaflet ^0.19");
+  kernel.cut();
+  await connect();
+  expect(root.querySelectorAll(".solara-missing")).toHaveLength(1);
+});
+
+test("an answer that is not understood is reported and changes nothing", async () => {
+  const error = vi.spyOn(console, "error").mockImplementation(() => {});
+  kernel.roots = [7 as unknown as string];
+  kernel.connect(session);
+  await vi.waitFor(() => expect(error).toHaveBeenCalled());
+  expect(caughtUp).not.toHaveBeenCalled();
+});
+
+test("a root that does not exist is an error that is shown, not an empty page", async () => {
+  vi.spyOn(console, "error").mockImplementation(() => {});
+  kernel.roots = ["nobody"];
+  kernel.connect(session);
+  await vi.waitFor(() => expect(caughtUp.mock.lastCall?.[0].status).toBe("error"), { timeout: 5000 });
+});

@@ -1,0 +1,15 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  define: { LAZY_STYLES: JSON.stringify({ icons: "icons.css", output: "output.css", math: "math.css" }) },
+  test: {
+    include: ["test/**/*.test.ts"],
+    environment: "jsdom",
+    environmentOptions: { jsdom: { url: "https://app.test/sub/report?x=1" } },
+    setupFiles: ["test/setup.ts"],
+    // Jupyter's packages are written for bundlers: they import without extensions.
+    server: { deps: { inline: [/@jupyter-widgets/, /@lumino/] } },
+    restoreMocks: true,
+    css: false,
+  },
+});
