@@ -146,6 +146,9 @@ async def test_at_the_limit_everybody_gets_an_answer(serve: Serve) -> None:
             assert int(page.headers["retry-after"]) > 0
             assert "No room" in page.text
             assert (await second.http.post("/api/kernels")).status_code == httpx2.codes.SERVICE_UNAVAILABLE
+            async with second.websocket() as refused:
+                await refused.wait_closed()
+            assert (refused.close_code, refused.close_reason) == (1013, "kernel-limit")
             await first.http.delete(first.kernel_path())
         assert (await second.http.get("/")).status_code == httpx2.codes.OK
 

@@ -14,7 +14,7 @@ from solara_ctx.context import VirtualKernelContext
 from solara_ctx.errors import KernelContextError, redact
 from solara_ctx.lifecycle import CloseReason, PageStatus, State
 from solara_ctx.registry import KernelRegistry
-from solara_ctx.web.refusals import Refusal, refusal_for
+from solara_ctx.web.refusals import STOPPING, Refusal, refusal_for
 from solara_ctx.web.session import Sessions, origin_allowed
 
 log = logging.getLogger(__name__)
@@ -132,9 +132,7 @@ class KernelsApi:
         return Refusal(403, "foreign-origin", "this page's origin may not ask for that (SOLARA_ALLOWED_ORIGINS)")
 
     def _stopping(self) -> Refusal | None:
-        if not self._registry.draining:
-            return None
-        return Refusal(503, "server-shutdown", "the server is stopping", retry_after_s=1)
+        return STOPPING if self._registry.draining else None
 
 
 def _refuse(refusal: Refusal) -> Response:

@@ -17,7 +17,7 @@ from solara_ctx.lifecycle import CloseCode
 from solara_ctx.registry import KernelRegistry
 from solara_ctx.run import PageFunction
 from solara_ctx.web.outbox import Outbox
-from solara_ctx.web.refusals import Refusal, refusal_for
+from solara_ctx.web.refusals import STOPPING, Refusal, refusal_for
 from solara_ctx.web.session import Sessions, origin_allowed
 
 log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class Channels:
         connected = self._connect(websocket, outbox)
         if isinstance(connected, Refusal):
             log.info("refused a websocket: %s", connected.message)
-            await websocket.send_denial_response(JSONResponse(connected.body(), connected.status, connected.headers()))
+            await _refuse(websocket, connected)
             return
         page_id, context_ref, number = connected
         self._open.add(outbox)
@@ -100,7 +100,7 @@ class Channels:
         if page is None:
             return Refusal(404, "no-such-page", "location does not name a page of this app")
         if self._registry.draining:
-            return Refusal(503, "server-shutdown", "the server is stopping", retry_after_s=1)
+            return STOPPING
         try:
             connection = self._registry.connect(
                 websocket.path_params["kernel_id"], session_id, page_id, sink=outbox, page=page
@@ -142,6 +142,23 @@ class Channels:
             outbox.close(CloseCode.DONE, "closed")
 
 
+async def _refuse(websocket: WebSocket, refusal: Refusal) -> None:
+    """Turn a handshake away so that the other side learns why.
+
+    A stranger does not get past the handshake.  Our own page does, where what it asked for is not to be had just
+    now: a browser shows a page the close code and reason of a websocket, but of a refused handshake nothing at all.
+    """
+    if refusal.close_code is not None:
+        await websocket.accept()
+        await websocket.close(refusal.close_code, refusal.reason)
+    elif refusal.status == _FORBIDDEN:
+        # The server's own answer to a close before the accept (ASGI's websocket spec).  Not a denial response: after
+        # one, uvicorn 0.54's websockets-sansio logs an error about an incomplete handshake.
+        await websocket.close(CloseCode.POLICY, refusal.reason)
+    else:
+        await websocket.send_denial_response(JSONResponse(refusal.body(), refusal.status, refusal.headers()))
+
+
 def _room_in(context: VirtualKernelContext) -> asyncio.Event:
     """An event that is set when the kernel can take more."""
     room, loop = asyncio.Event(), asyncio.get_running_loop()
@@ -181,3 +198,4 @@ def page_location(websocket: WebSocket) -> HTTPConnection | None:
 
 
 _LONGEST_PATH = 2048
+_FORBIDDEN = 403

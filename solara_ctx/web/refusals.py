@@ -9,6 +9,7 @@ from solara_ctx.errors import (
     KernelLimitReached,
     SessionMismatch,
 )
+from solara_ctx.lifecycle import CloseCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class Refusal:
     """What happened and what to do next."""
     retry_after_s: int | None = None
     """After how many seconds it makes sense to ask again."""
+    close_code: CloseCode | None = None
+    """For a websocket of a page of ours: complete the handshake, and close with this code."""
 
     def body(self) -> dict[str, str]:
         """The JSON body; `message` and `reason` are the keys of Jupyter's own error bodies."""
@@ -36,13 +39,17 @@ class Refusal:
         return headers
 
 
+STOPPING = Refusal(503, "server-shutdown", "the server is stopping", 1, CloseCode.GOING_AWAY)
+"""The server lets nobody in any more."""
+
+
 def refusal_for(error: KernelContextError) -> Refusal:
     """How to turn away a request that failed with one of our errors."""
     match error:
         case KernelLimitReached():
-            return Refusal(503, "kernel-limit", str(error), retry_after_s=error.retry_after_s)
+            return Refusal(503, "kernel-limit", str(error), error.retry_after_s, CloseCode.TRY_AGAIN_LATER)
         case ContextClosed():
-            return Refusal(404, error.reason or "closed", str(error))
+            return Refusal(404, error.reason or "closed", str(error), close_code=CloseCode.GONE)
         case SessionMismatch():
             return Refusal(403, "foreign-session", str(error))
         case InvalidKernelId():

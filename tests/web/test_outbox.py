@@ -90,6 +90,6 @@ async def test_a_put_after_the_end_of_the_loop_is_harmless() -> None:
     """A user's thread may outlive the server's loop."""
     loop = asyncio.new_event_loop()
     loop.close()
-    box = Outbox(loop, None, limit_bytes=10)
+    box = Outbox(loop, None, limit_bytes=100)
     box.put("nobody reads this")
     assert box.queued_frames == 1
