@@ -1,0 +1,24 @@
+"""What holds for every unit test."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from solara_ctx import current
+from tests.support.fakes import PATIENCE_S
+
+
+def _our_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("solara-ctx")]
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """Every test begins and ends with no kernel current and no thread of ours."""
+    assert current.peek_handle() is None
+    yield
+    assert current.peek_handle() is None
+    for thread in _our_threads():
+        thread.join(PATIENCE_S)  # those of a closed pool are on their way out
+    assert _our_threads() == []
