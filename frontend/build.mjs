@@ -48,6 +48,15 @@ const leaner = {
     );
     // Without Ajax and effects: no widget uses either.
     build.onResolve({ filter: /^jquery$/ }, () => ({ path: join(here, "node_modules/jquery/dist/jquery.slim.js") }));
+    // Backbone is written for sloppy mode, where `arguments` follows the parameters: there `options || (options = {})` gives
+    // initialize() its options. A module is strict, and initialize() got undefined; models of errors have no options.
+    build.onLoad({ filter: /[\\/]backbone\.js$/ }, async ({ path }) => {
+      const source = await readFile(path, "utf8");
+      const model =
+        /(Backbone\.Model = function\(attributes, options\) {[\s\S]*?)this\.initialize\.apply\(this, arguments\);/;
+      if (!model.test(source)) throw new Error(`${path}: Backbone's Model is not as it was`);
+      return { contents: source.replace(model, "$1this.initialize(attributes, options);") };
+    });
     // Styles are ours to arrange, in src/styles.
     build.onResolve({ filter: /\.css$/ }, ({ importer, kind }) =>
       kind === "import-statement" && importer.includes("node_modules")

@@ -24,9 +24,18 @@ interface ModelInternals {
   readonly _expectedEchoMsgIds: Map<string, string>;
 }
 
+/** The opening of a widget that came before the message with all state, and what came for it since. */
+interface Early {
+  readonly comm: Kernel.IComm;
+  readonly open: KernelMessage.ICommOpenMsg;
+  readonly messages: KernelMessage.ICommMsgMsg[];
+}
+
 export class WidgetManager extends ManagerBase {
   readonly #kernel: Kernel.IKernelConnection;
   readonly #ids = new Set<string>();
+  /** By widget; null while openings are acted upon as they come. */
+  #early: Map<string, Early> | null = null;
   /** Where controls look for the typesetter of LaTeX in labels and HTML. */
   readonly _rendermime = { latexTypesetter: mathTypesetter };
 
@@ -37,18 +46,44 @@ export class WidgetManager extends ManagerBase {
   }
 
   /**
+   * The message with all state will come: set aside what is opened before it.
+   *
+   * Nearly all of it will be in that message. And it may refer to widgets that were opened before the connection was
+   * made, whose models would be waited for in vain.
+   */
+  awaitStates(): void {
+    this.#early ??= new Map();
+  }
+
+  /** The connection was lost: what was set aside is out of date, and echoes that have not come will not come. */
+  async lost(): Promise<void> {
+    for (const { comm } of this.#early?.values() ?? []) comm.dispose();
+    this.#early = null;
+    const models = await Promise.all([...this.#ids].map((id) => this.get_model(id)));
+    for (const model of models) (model as unknown as ModelInternals)._expectedEchoMsgIds?.clear();
+  }
+
+  /**
    * Make the models those of the kernel: new ones are made, known ones updated in place.
    *
    * Returns the ids of models that the kernel no longer has. They are still there, so that what is on the screen can be
    * replaced first; pass them to `close`.
    */
   async catchUp(states: WidgetStates): Promise<readonly string[]> {
+    const early = this.#early ?? new Map<string, Early>();
+    this.#early = null;
     const plan = planCatchUp(this.#ids, states);
     // All new models are registered before anything is awaited: they may refer to each other in any order.
-    const created = plan.create.map((id) => this.#create(id, states));
+    const created = plan.create.map((id) => this.#create(id, states, early.get(id)?.comm));
     const updated = plan.update.map((id) => this.#update(id, states));
     for (const result of await Promise.allSettled([...created, ...updated])) {
       if (result.status === "rejected") console.error(result.reason);
+    }
+    // A thread of the kernel has made it while the state was being read.
+    for (const [id, { comm, open, messages }] of early) {
+      if (states.has(id)) continue;
+      await this.#opened(comm, open);
+      for (const message of messages) await comm.onMsg(message);
     }
     return plan.close;
   }
@@ -72,12 +107,6 @@ export class WidgetManager extends ManagerBase {
     return this.#ids;
   }
 
-  /** The connection was lost: echoes that have not come will not come. */
-  async forgetEchoes(): Promise<void> {
-    const models = await Promise.all([...this.#ids].map((id) => this.get_model(id)));
-    for (const model of models) (model as unknown as ModelInternals)._expectedEchoMsgIds?.clear();
-  }
-
   override create_view<VT extends DOMWidgetView = DOMWidgetView>(model: DOMWidgetModel, options?: unknown): Promise<VT>;
   override create_view<VT extends WidgetView = WidgetView>(model: WidgetModel, options?: unknown): Promise<VT>;
   override async create_view(model: WidgetModel, options?: unknown): Promise<WidgetView> {
@@ -96,6 +125,14 @@ export class WidgetManager extends ManagerBase {
   }
 
   async #opened(comm: Kernel.IComm, msg: KernelMessage.ICommOpenMsg): Promise<void> {
+    const early = this.#early;
+    if (early) {
+      const messages: KernelMessage.ICommMsgMsg[] = [];
+      early.set(comm.commId, { comm, open: msg, messages });
+      comm.onMsg = (it) => void messages.push(it);
+      comm.onClose = () => void early.delete(comm.commId);
+      return;
+    }
     try {
       if (this.has_model(comm.commId)) {
         // The message that held all state came first. The kernel's side is the same; only our end of the comm is new.
@@ -113,7 +150,7 @@ export class WidgetManager extends ManagerBase {
     }
   }
 
-  async #create(id: string, states: WidgetStates): Promise<void> {
+  async #create(id: string, states: WidgetStates, comm?: Kernel.IComm): Promise<void> {
     const state = states.get(id);
     if (!state) return;
     const options: IModelOptions = {
@@ -121,7 +158,7 @@ export class WidgetManager extends ManagerBase {
       model_module: state.model_module,
       model_module_version: state.model_module_version,
       model_id: id,
-      comm: this.#kernel.hasComm(id) ? undefined : new shims.services.Comm(this.#kernel.createComm(WIDGET_TARGET, id)),
+      comm: new shims.services.Comm(comm ?? this.#kernel.createComm(WIDGET_TARGET, id)),
     };
     await this.new_model(options, state.state);
   }

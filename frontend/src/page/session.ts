@@ -57,6 +57,7 @@ export class PageSession implements LinkListener {
 
   opened(connection: Connection): void {
     const shown = this.#run !== null;
+    this.#manager.awaitStates();
     this.#socket.opened(connection, shown);
     const comm = this.#kernel.createComm(PAGE_TARGET);
     comm.onMsg = ({ content }) => this.#answered(content.data);
@@ -76,7 +77,7 @@ export class PageSession implements LinkListener {
     this.#controlComm?.dispose();
     this.#pageComm = this.#controlComm = null;
     this.#socket.lost();
-    this.#manager.forgetEchoes().catch((error: unknown) => console.error(error));
+    this.#manager.lost().catch((error: unknown) => console.error(error));
   }
 
   #answered(data: unknown): void {
@@ -99,7 +100,10 @@ export class PageSession implements LinkListener {
     }
     if (same) this.#socket.deliver();
     else this.#socket.discard();
-    if (!this.#controlComm) this.#requestStates();
+    if (!this.#controlComm) {
+      this.#manager.awaitStates();
+      this.#requestStates();
+    }
   }
 
   #requestStates(): void {

@@ -211,6 +211,46 @@ test("a widget made while connected appears, also when its message and all state
   await vi.waitFor(() => expect(root.textContent).toContain("later"));
 });
 
+test("what is opened before all state comes may refer to widgets that the page has never heard of", async () => {
+  const error = vi.spyOn(console, "error");
+  const opened = (id: string) => {
+    const data = { state: kernel.widgets.get(id), buffer_paths: [] };
+    kernel.say(
+      "comm_open",
+      { comm_id: id, target_name: "jupyter.widget", data },
+      {},
+      { metadata: { version: "2.1.0" } },
+    );
+  };
+  await untilCaughtUp(() => {
+    kernel.connect(session);
+    opened("label"); // its layout was opened before the connection was made
+    opened("button");
+    kernel.cut();
+    kernel.connect(session);
+    opened("label");
+    opened("box");
+  });
+  expect(label()).toBe("one");
+  expect(error).not.toHaveBeenCalled();
+});
+
+test("what is opened while the state is being read is not lost", async () => {
+  kernel.add("racer", "LabelModel", { value: "not in the state" });
+  const racer = kernel.widgets.get("racer");
+  kernel.widgets.delete("racer");
+  kernel.set("box", { children: ["label", "text"].map((it) => `IPY_MODEL_${it}`) });
+  await untilCaughtUp(() => {
+    kernel.connect(session);
+    const data = { state: racer, buffer_paths: [] };
+    const open = { comm_id: "racer", target_name: "jupyter.widget", data };
+    kernel.say("comm_open", open, {}, { metadata: { version: "2.1.0" } });
+    kernel.set("racer", { value: "in time" });
+  });
+  kernel.set("box", { children: ["label", "racer"].map((it) => `IPY_MODEL_${it}`) });
+  await vi.waitFor(() => expect(root.textContent).toContain("in time"));
+});
+
 test("a widget that the kernel closes goes from the page", async () => {
   kernel.roots = ["label", "button"];
   await connect();
