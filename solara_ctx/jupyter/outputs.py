@@ -5,11 +5,13 @@ lost connection, shows an empty output.  Here the widget's `outputs` trait is th
 """
 
 import threading
+import time
 import weakref
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, NamedTuple
 
 from ipywidgets import Output
@@ -31,6 +33,11 @@ class Capture(NamedTuple):
 _capture: ContextVar[Capture | None] = ContextVar("solara_ctx.output", default=None)
 _TYPES = frozenset({"stream", "display_data", "execute_result", "error"})
 _QUEUE = "_solara_ctx_outputs"
+# What one output may cost its pages: each change sends all there is, so what is large may change less often.
+_SMALL_CHARACTERS = 10_000
+_CHARACTERS_PER_S = 1_000_000
+
+_now = time.monotonic
 
 
 def peek() -> Capture | None:
@@ -54,6 +61,7 @@ def leave(widget: Output) -> None:
     Not simply the innermost of all: two `with` blocks may end crosswise, in an `ExitStack` or a generator.
     """
     _capture.set(_without(_capture.get(), widget))
+    synced(widget)
 
 
 def _without(capture: Capture | None, widget: Output) -> Capture | None:
@@ -107,12 +115,24 @@ def is_capturing() -> bool:
 
 
 def write(name: str, text: str) -> bool:
-    """Append text to the stream *name* of the widget that captures here; whether there is one."""
+    """Append text to the stream *name* of the widget that captures here; whether there is one.
+
+    What ends no line may wait for the rest of it, or for `flush`: `print` writes a line and its end one by one.
+    """
     widget = target()
     if widget is None:
         return False
     if text:
-        append(widget, {"output_type": "stream", "name": name, "text": text})
+        append(widget, {"output_type": "stream", "name": name, "text": text}, later=not text.endswith("\n"))
+    return True
+
+
+def flush() -> bool:
+    """Show what was written so far in the widget that captures here; whether there is one."""
+    widget = target()
+    if widget is None:
+        return False
+    synced(widget)
     return True
 
 
@@ -144,23 +164,80 @@ class _Queue:
         self.waiting: deque[Record] = deque()
         self.turn = threading.Lock()
         self.clear_next = False
+        self.next_sync = 0.0
+        self.timer = False
 
 
-def append(widget: Output, record: Record) -> None:
-    """Append one output to a widget; text to the same stream as before is merged into it."""
-    queue: _Queue = widget.__dict__.setdefault(_QUEUE, _Queue())
+def append(widget: Output, record: Record, *, later: bool = False) -> None:
+    """Append one output to a widget; text to the same stream as before is merged into it.
+
+    Args:
+        widget: Where to.
+        record: An output as notebooks store it.
+        later: Let it wait for the next one, or for `synced`.
+    """
+    queue = _queue(widget)
     queue.waiting.append(record)
+    if not later:
+        _sync(widget, queue)
+
+
+def clear(widget: Output, *, wait: bool) -> None:
+    """Take every output away; with *wait* only when the next one comes."""
+    queue = _queue(widget)
+    if not wait:
+        queue.next_sync = 0.0
+    append(widget, {"output_type": "clear_output", "wait": wait})
+
+
+def synced(widget: Output) -> None:
+    """Let no output wait for the next one."""
+    _sync(widget, _queue(widget))
+
+
+def _queue(widget: Output) -> _Queue:
+    queue: _Queue = widget.__dict__.setdefault(_QUEUE, _Queue())
+    return queue
+
+
+def _sync(widget: Output, queue: _Queue) -> None:
     # After a release something may have come in that its thread has left to us.
     while queue.waiting and queue.turn.acquire(blocking=False):
         try:
+            delay_s = queue.next_sync - _now()
+            if delay_s > 0:
+                _sync_after(widget, queue, delay_s)
+                return
             _apply_waiting(widget, queue)
         finally:
             queue.turn.release()
 
 
-def clear(widget: Output, *, wait: bool) -> None:
-    """Take every output away; with *wait* only when the next one comes."""
-    append(widget, {"output_type": "clear_output", "wait": wait})
+def _sync_after(widget: Output, queue: _Queue, delay_s: float) -> None:
+    """Sync soon.  The queue's turn is ours."""
+    if not queue.timer:
+        queue.timer = True
+        _call_after(delay_s, partial(_sync_late, weakref.ref(widget)))
+
+
+def _call_after(delay_s: float, function: Callable[[], None]) -> None:
+    timer = threading.Timer(delay_s, function)
+    timer.daemon = True
+    timer.start()
+
+
+def _sync_late(reference: "weakref.ref[Output]") -> None:
+    widget = reference()
+    if widget is None:
+        return
+    queue = _queue(widget)
+    queue.timer = False
+    try:
+        _sync(widget, queue)
+    except Exception as error:  # noqa: BLE001 - of an observer; it has no other caller to end up with
+        host = widget.comm.host if isinstance(widget.comm, KernelComm) else None
+        if host is not None:
+            host.reporter.user_error(error, "an observer of an Output")
 
 
 def _apply_waiting(widget: Output, queue: _Queue) -> None:
@@ -177,6 +254,8 @@ def _apply_waiting(widget: Output, queue: _Queue) -> None:
             if queue.clear_next:
                 outputs, queue.clear_next = [], False
             _append(outputs, record)
+    size = sum(map(_size, outputs))
+    queue.next_sync = _now() + size / _CHARACTERS_PER_S if size > _SMALL_CHARACTERS else 0.0
     widget.outputs = tuple(outputs)
 
 
@@ -189,9 +268,26 @@ def _append(outputs: list[Record], record: Record) -> None:
         and last.get("name") == record["name"]
     ):
         # A new dict: the old one is a value that the trait has had.
-        outputs[-1] = {**last, "text": last["text"] + record["text"]}
+        outputs[-1] = {**last, "text": _joined(last["text"], record["text"])}
     else:
         outputs.append(record)
+
+
+def _joined(text: str, more: str) -> str:
+    """Text with more of it: where a carriage return overwrites a line, as progress bars do, only what is left."""
+    if "\r" not in more and not text.endswith("\r"):
+        return text + more
+    head, newline, line = text.rpartition("\n")
+    *lines, last = (line + more).split("\n")
+    shown = [_overwritten(line).rstrip("\r") for line in lines]
+    return f"{head}{newline}{chr(10).join([*shown, _overwritten(last)])}"
+
+
+def _overwritten(line: str) -> str:
+    shown = ""
+    for piece in line.split("\r"):
+        shown = piece + shown[len(piece) :]
+    return f"{shown}\r" if line.endswith("\r") else shown
 
 
 def _updated(output: Record, update: Record) -> Record:
@@ -199,3 +295,8 @@ def _updated(output: Record, update: Record) -> Record:
     if display_id is None or output.get("transient", {}).get("display_id") != display_id:
         return output
     return {**output, "data": update["data"], "metadata": update["metadata"]}
+
+
+def _size(output: Record) -> int:
+    data = output.get("data", {})
+    return len(output.get("text", "")) + sum(len(value) for value in data.values() if isinstance(value, str))

@@ -71,6 +71,7 @@ class Reporter:
         with outputs.suspended():
             log.error("%s of kernel %s failed", what, self._name, exc_info=error)
         self.publish_error(IOPUB, error_content(error, details=self._debug or outputs.is_capturing()))
+        _clear_frames(error)
 
     def shell_error(self, error: BaseException, lines: list[str]) -> None:
         """IPython shows an error, with a traceback that it has formatted."""
@@ -138,6 +139,15 @@ def format_traceback(error: BaseException) -> str:
         outermost = outermost.tb_next
     trace: TracebackType | None = outermost or error.__traceback__
     return "".join(traceback.format_exception(type(error), error, trace))
+
+
+def _clear_frames(error: BaseException | None) -> None:
+    """Let a traceback that somebody keeps, a log handler for example, not keep widgets and the user's objects too."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def _is_page_fault(error: BaseException) -> bool:

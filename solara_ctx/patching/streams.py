@@ -28,6 +28,11 @@ class CapturedStream:
             return len(text)
         return int(self._solara_ctx_stream.write(text))
 
+    def flush(self) -> None:
+        """Flush; show what was written in the output that captures here, if there is one."""
+        if outputs.peek() is None or not outputs.flush():
+            self._solara_ctx_stream.flush()
+
     def writelines(self, lines: Iterable[str]) -> None:
         """Write each of *lines*."""
         for line in lines:
