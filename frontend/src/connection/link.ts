@@ -46,6 +46,8 @@ export interface LinkEvents {
 export const HANDSHAKE_LIMIT_MS = 20_000;
 /** A connection that lived this long was a good one: the next wait begins at the beginning. */
 export const GOOD_AFTER_MS = 5_000;
+/** A network that flaps is no reason for long waits; a server that drops each connection at once is one for short ones. */
+const MOST_AFTER_OPENED = 3;
 /** A wake-up call gives up a handshake older than this: the network it began on is probably not there any more. */
 const STALE_HANDSHAKE_MS = 2_000;
 
@@ -77,12 +79,14 @@ export class Link {
   /** Connect, and connect again, until the kernel has ended or the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     let failures = 0;
+    let hasty = 0;
     let refused = 0;
     while (!signal.aborted) {
       const { ending, lived } = await this.#connection(refused, signal);
       if (signal.aborted) return;
-      if (!ending.opened) refused += 1;
-      if (lived >= GOOD_AFTER_MS) failures = 0;
+      if (lived >= GOOD_AFTER_MS) failures = hasty = 0;
+      else if (ending.opened) failures = Math.min(failures, MOST_AFTER_OPENED);
+      else refused += 1;
       let verdict = interpretEnding(ending);
       if (verdict.kind === "ended") return this.#events.ended(verdict.reason);
       this.#events.lost();
@@ -90,10 +94,8 @@ export class Link {
       if (signal.aborted) return;
       if (verdict.kind === "ended") return this.#events.ended(verdict.reason);
       // "At once" holds for the first time only: a server that always answers "restart" must not be hammered.
-      if (verdict.kind === "later" || failures > 0) {
-        await pause(waitBefore(failures, this.#ports.random), signal, this.#wake.signal);
-      }
-      failures += 1;
+      const count = verdict.kind === "now" ? hasty++ : 1 + failures++;
+      if (count > 0) await pause(waitBefore(count - 1, this.#ports.random), signal, this.#wake.signal);
     }
   }
 

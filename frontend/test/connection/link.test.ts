@@ -125,6 +125,32 @@ test("1012 connects again at once", async () => {
   expect(sockets).toHaveLength(2);
 });
 
+test("1012 connects again at once after a bad patch too", async () => {
+  for (let i = 0; i < 5; i++) {
+    socket().ends();
+    await vi.advanceTimersByTimeAsync(15_000);
+  }
+  const count = sockets.length;
+  socket().opens();
+  socket().ends(1012, "restart");
+  await vi.advanceTimersByTimeAsync(0);
+  expect(sockets).toHaveLength(count + 1);
+});
+
+test("a connection that opened at all shortens the waits", async () => {
+  for (let i = 0; i < 8; i++) {
+    socket().ends();
+    await vi.advanceTimersByTimeAsync(15_000);
+  }
+  const count = sockets.length;
+  socket().opens();
+  socket().ends();
+  await vi.advanceTimersByTimeAsync(1999);
+  expect(sockets).toHaveLength(count);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(sockets).toHaveLength(count + 1);
+});
+
 test("1000 is the end: why is told, and no socket is opened again", async () => {
   socket().opens();
   socket().ends(1000, "culled");
