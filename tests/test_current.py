@@ -6,6 +6,7 @@ import contextvars
 import threading
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 import pytest
@@ -142,7 +143,7 @@ async def test_two_threads_of_one_name_see_their_own() -> None:
                 together.wait(PATIENCE_S)
                 return seen
 
-        looks = (asyncio.to_thread(in_thread, lambda c=context: look(c), name="same") for context in contexts)  # type: ignore[misc]
+        looks = (asyncio.to_thread(in_thread, partial(look, context), name="same") for context in contexts)
         assert await asyncio.gather(*looks) == [True, True]
 
 

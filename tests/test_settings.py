@@ -96,7 +96,7 @@ def test_settings_are_frozen() -> None:
     """No request changes what the next one sees."""
     settings = Settings()
     with pytest.raises(ValueError, match="frozen"):
-        settings.debug = True  # type: ignore[misc]
+        settings.debug = True
     assert settings.debug is False
 
 

@@ -1,0 +1,292 @@
+"""The threads that run user code."""
+
+import contextvars
+import logging
+import subprocess
+import sys
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import pytest
+
+from solara_ctx.workers import WorkerPool
+from tests.support.fakes import PATIENCE_S
+
+variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="empty")
+
+
+class Blocking:
+    """A job that runs until it is let go, and says when it has begun and on which thread."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Event()
+        self.let_go = threading.Event()
+        self.thread: threading.Thread | None = None
+
+    def __call__(self) -> None:
+        self.thread = threading.current_thread()
+        self.begun.set()
+        assert self.let_go.wait(PATIENCE_S)
+
+    def has_begun(self) -> bool:
+        """Wait until a thread runs it."""
+        return self.begun.wait(PATIENCE_S)
+
+    def end(self) -> None:
+        """Let it go, and wait for the end of its thread."""
+        self.let_go.set()
+        assert self.thread is not None
+        self.thread.join(PATIENCE_S)
+        assert not self.thread.is_alive()
+
+
+@pytest.fixture
+def pool() -> Iterator[WorkerPool]:
+    """A pool of one thread."""
+    pool = WorkerPool(1)
+    yield pool
+    pool.close()
+
+
+def run(pool: WorkerPool, job: Callable[[], None]) -> None:
+    """Submit *job*, and wait for its end."""
+    done = threading.Event()
+    pool.submit(job)
+    pool.submit(done.set)
+    assert done.wait(PATIENCE_S)
+
+
+@pytest.mark.parametrize("limit", [1, 3])
+def test_no_more_jobs_run_than_the_limit(limit: int) -> None:
+    """At the limit every job has a thread; the next one waits for a thread to be free."""
+    pool = WorkerPool(limit)
+    jobs = [Blocking() for _number in range(limit + 1)]
+    for number, job in enumerate(jobs):
+        pool.submit(job)
+        assert pool.threads == min(number + 1, limit)
+    *running, waiting = jobs
+    assert all(job.has_begun() for job in running)
+    assert (pool.threads, pool.busy, pool.queued, pool.stuck) == (limit, limit, 1, 0)
+    assert not waiting.begun.is_set()
+    running[0].let_go.set()
+    assert waiting.has_begun()
+    assert pool.queued == 0
+    pool.close()
+    for job in jobs:
+        job.let_go.set()
+    for job in jobs:
+        job.end()
+
+
+def test_no_thread_is_started_before_it_is_needed(pool: WorkerPool) -> None:
+    """A pool that has nothing to do costs nothing."""
+    assert pool.threads == 0
+    run(pool, lambda: None)
+    assert pool.threads == 1
+
+
+def test_a_stuck_job_is_made_up_for(pool: WorkerPool) -> None:
+    """Who gives up on a job lets another thread take its place, until it comes back."""
+    stuck, other = Blocking(), Blocking()
+    pool.submit(stuck)
+    assert stuck.has_begun()
+    pool.submit(other)
+    assert not other.begun.is_set()
+    recover = pool.give_up_on_one()
+    assert other.has_begun()
+    assert (pool.threads, pool.stuck) == (2, 1)
+    recover()
+    assert pool.stuck == 0
+    stuck.end()  # one of the two threads is too many now, and the first to be free ends
+    assert pool.threads == 1
+    pool.close()
+    other.end()
+
+
+def test_a_stuck_job_is_made_up_for_later_too(pool: WorkerPool) -> None:
+    """Also when the others are submitted after somebody gave up."""
+    stuck = Blocking()
+    pool.submit(stuck)
+    assert stuck.has_begun()
+    recover = pool.give_up_on_one()
+    assert pool.threads == 1
+    run(pool, lambda: None)
+    recover()
+    pool.close()
+    stuck.end()
+
+
+def test_the_surplus_thread_takes_no_job(pool: WorkerPool) -> None:
+    """When a stuck job has come back, the limit holds again, although jobs wait."""
+    stuck, replacement, waiting = Blocking(), Blocking(), Blocking()
+    pool.submit(stuck)
+    assert stuck.has_begun()
+    recover = pool.give_up_on_one()
+    pool.submit(replacement)
+    assert replacement.has_begun()
+    pool.submit(waiting)
+    recover()
+    stuck.end()
+    assert not waiting.begun.is_set()
+    assert (pool.threads, pool.queued) == (1, 1)
+    replacement.let_go.set()
+    assert waiting.has_begun()
+    pool.close()
+    waiting.end()
+
+
+def test_idle_threads_end_and_come_back() -> None:
+    """A thread without work ends by itself, and the next job finds a new one."""
+    pool = WorkerPool(1, idle_s=0.001)
+    for _time in range(2):
+        threads: list[threading.Thread] = []
+        begun = threading.Event()
+
+        def job(threads: list[threading.Thread] = threads, begun: threading.Event = begun) -> None:
+            threads.append(threading.current_thread())
+            begun.set()
+
+        pool.submit(job)
+        assert begun.wait(PATIENCE_S)
+        threads[0].join(PATIENCE_S)
+        assert not threads[0].is_alive()
+        assert pool.threads == pool.busy == 0
+    pool.close()
+
+
+def test_no_job_is_lost_when_threads_come_and_go() -> None:
+    """Whatever the moment at which an idle thread gives up, each job runs exactly once."""
+    pool = WorkerPool(2, idle_s=0.0)
+    ran: list[int] = []
+    for number in range(500):
+        done = threading.Event()
+
+        def job(number: int = number, done: threading.Event = done) -> None:
+            ran.append(number)
+            done.set()
+
+        pool.submit(job)
+        assert done.wait(PATIENCE_S)
+    assert ran == list(range(500))
+    pool.close()
+
+
+def test_every_job_runs_once_under_load() -> None:
+    """Many submitters, few threads: nothing is lost, nothing runs twice, and the limit holds."""
+    pool = WorkerPool(3, idle_s=0.0)
+    lock = threading.Lock()
+    ran: list[int] = []
+    running = most = 0
+    everything = threading.Semaphore(0)
+
+    def job(number: int) -> None:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        with lock:
+            running -= 1
+            ran.append(number)
+        everything.release()
+
+    def submit(start: int) -> None:
+        for number in range(start, start + 200):
+            pool.submit(partial(job, number))
+
+    submitters = [threading.Thread(target=submit, args=(start,)) for start in range(0, 800, 200)]
+    for submitter in submitters:
+        submitter.start()
+    for _job in range(800):
+        assert everything.acquire(timeout=PATIENCE_S)
+    for submitter in submitters:
+        submitter.join(PATIENCE_S)
+    assert sorted(ran) == list(range(800))
+    assert most <= 3
+    pool.close()
+
+
+def test_a_worker_does_not_inherit_from_who_submitted(pool: WorkerPool) -> None:
+    """A thread that serves everybody carries nothing of the first who needed it."""
+    seen: list[str] = []
+
+    def submit() -> None:
+        variable.set("the submitter's")
+        run(pool, lambda: seen.append(variable.get()))
+
+    contextvars.Context().run(submit)
+    assert seen == ["empty"]
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), SystemExit(3)])
+def test_a_raising_job_costs_no_thread(
+    error: BaseException, pool: WorkerPool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The thread goes on, the pool's books are right, and the log tells."""
+
+    def fail() -> None:
+        raise error
+
+    with caplog.at_level(logging.ERROR, "solara_ctx.workers"):
+        run(pool, fail)
+    assert "should have handled itself" in caplog.text
+    assert pool.threads == 1
+    run(pool, lambda: None)
+
+
+def test_a_job_is_not_kept_by_the_thread_that_ran_it(pool: WorkerPool) -> None:
+    """While the thread waits for the next job, nothing of the last one is alive."""
+    job = Blocking()
+    job.let_go.set()
+    gone = weakref.ref(job)
+    run(pool, job)
+    del job
+    run(pool, lambda: None)
+    assert gone() is None
+
+
+def test_a_closed_pool_finishes_what_it_has_and_takes_no_more(pool: WorkerPool) -> None:
+    """Jobs that wait still run; a new one is refused; every thread ends."""
+    first, waiting = Blocking(), Blocking()
+    pool.submit(first)
+    pool.submit(waiting)
+    assert first.has_begun()
+    pool.close()
+    with pytest.raises(RuntimeError, match="is closed"):
+        pool.submit(lambda: None)
+    first.let_go.set()
+    assert waiting.has_begun()
+    waiting.end()
+    assert pool.threads == 0
+    pool.close()
+
+
+def test_threads_are_named_for_people() -> None:
+    """A stack dump tells whose threads they are."""
+    pool = WorkerPool(1, name="solara-ctx-test")
+    job = Blocking()
+    pool.submit(job)
+    assert job.has_begun()
+    assert job.thread is not None
+    assert job.thread.name.startswith("solara-ctx-test-")
+    pool.close()
+    job.end()
+
+
+def test_a_stuck_job_does_not_keep_the_interpreter() -> None:
+    """A process whose callback blocks for ever still exits."""
+    program = """
+import threading
+from solara_ctx.workers import WorkerPool
+begun = threading.Event()
+def block():
+    begun.set()
+    threading.Event().wait()
+pool = WorkerPool(1)
+pool.submit(block)
+assert begun.wait(20)
+print("leaving")
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "leaving\n", "")
