@@ -1,5 +1,6 @@
 """A page that loses its connection, a kernel that ends: what the page shows."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import ipywidgets as widgets
@@ -23,7 +24,7 @@ def label_page() -> widgets.Widget:
 
 
 async def serve_labels(serve_here: ServeHere, **settings: str) -> tuple[ServerThread, KernelApp]:
-    app = KernelApp(label_page, settings=Settings(**settings))
+    app = await asyncio.to_thread(KernelApp, label_page, settings=Settings(**settings))
     host = Starlette(routes=[Mount("/", app)], lifespan=app.lifespan)
     return await serve_here(host, ws="websockets-sansio"), app
 

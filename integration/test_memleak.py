@@ -1,5 +1,6 @@
 """A page that was used and left is gone: its objects die by reference counting, with nobody's help."""
 
+import asyncio
 import weakref
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -90,7 +91,8 @@ async def everything_dies(references: References) -> None:
 async def serve_page(
     serve_here: Callable[..., Awaitable[ServerThread]], **settings: Any
 ) -> tuple[ServerThread, KernelApp]:
-    app = KernelApp(used_page, settings=Settings(**settings))
+    # In a thread, because it reads the frontend's manifest, which nobody should do on an event loop.
+    app = await asyncio.to_thread(KernelApp, used_page, settings=Settings(**settings))
     host = Starlette(routes=[Mount("/", app)], lifespan=app.lifespan)
     return await serve_here(host, ws="websockets-sansio"), app
 

@@ -1,5 +1,6 @@
 """A Jupyter client of the tests' own: a session cookie, an issued kernel id, and a websocket that speaks messages."""
 
+import base64
 import json
 import re
 import uuid
@@ -51,23 +52,45 @@ class JupyterClient:
         *,
         kernel_id: str | None = None,
         page_id: str | None = None,
-        cookie: str | None = None,
-        origin: str | None = None,
         subprotocols: list[str] | None = None,
         location: str = "/",
     ) -> connect:
-        """The page's websocket; every part may be replaced by a false one."""
-        headers = {"Cookie": self.cookie() if cookie is None else cookie}
-        address = self.url.replace("http", "ws", 1) + self.kernel_path(kernel_id) + "/channels"
-        page = self.page_id if page_id is None else page_id
+        """The page's websocket."""
         return connect(
-            f"{address}?session_id={page}&location={location}",
-            additional_headers=headers if headers["Cookie"] else {},
-            origin=origin,  # type: ignore[arg-type]
+            self.url.replace("http", "ws", 1) + self._channels(kernel_id, page_id, location),
+            additional_headers={"Cookie": self.cookie()},
             subprotocols=subprotocols,  # type: ignore[arg-type]
             max_size=None,
+            max_queue=None,  # what a test does not read must not keep it from hearing of the end
             proxy=None,
         )
+
+
+    async def refusal(
+        self,
+        *,
+        kernel_id: str | None = None,
+        page_id: str | None = None,
+        cookie: str | None = None,
+        origin: str | None = None,
+        location: str = "/",
+    ) -> httpx2.Response:
+        """What a websocket handshake is answered with that has to fail; every part may be replaced by a false one."""
+        headers = {
+            "Connection": "Upgrade",
+            "Upgrade": "websocket",
+            "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": base64.b64encode(uuid.uuid4().bytes).decode(),
+            "Cookie": self.cookie() if cookie is None else cookie,
+        }
+        if origin is not None:
+            headers["Origin"] = origin
+        async with httpx2.AsyncClient(base_url=self.url) as http:
+            return await http.get(self._channels(kernel_id, page_id, location), headers=headers)
+
+    def _channels(self, kernel_id: str | None, page_id: str | None, location: str) -> str:
+        page = self.page_id if page_id is None else page_id
+        return f"{self.kernel_path(kernel_id)}/channels?session_id={page}&location={location}"
 
 
 def message(kind: str, content: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from solara_ctx.web.api import KernelsApi
 from solara_ctx.web.channels import Channels
 from solara_ctx.web.pages import Assets, HashedFiles, PageCallable, Pages, relative_path, render, render_message
 from solara_ctx.web.session import KernelIds, Sessions, Signer
-from solara_ctx.web.stop_signals import StopSignals
+from solara_ctx.web.stop_signals import Resume, StopSignals
 
 log = logging.getLogger(__name__)
 
@@ -139,19 +139,28 @@ class KernelApp:
         if not service.alive:
             return
         service.alive = False
-        service.signals.remove()
-        self._channels.close_all(CloseCode.GOING_AWAY, CloseReason.SERVER_SHUTDOWN)
+        self._tell_pages()
         try:
             await self.registry.drain(CloseReason.SERVER_SHUTDOWN)
         finally:
+            service.signals.remove()
             patching.release()
 
-    def _stop_signalled(self) -> None:
+    def _stop_signalled(self, resume: Resume) -> None:
         # In a signal handler, between any two instructions of the main thread: only pass it on.
-        if self._service is not None:
-            self._service.loop.call_soon_threadsafe(self._about_to_stop)
+        service = self._service
+        if service is None or not service.alive:
+            resume()
+        elif service.keeper is None:
+            # The lifespan will close the kernels; all that can't wait for it is to tell the pages.
+            service.loop.call_soon_threadsafe(self._tell_pages)
+            resume()
+        else:
+            # Nobody will call us again, so the server has to wait until the kernels are closed.
+            service.keeper.add_done_callback(lambda _: resume())
+            service.loop.call_soon_threadsafe(service.keeper.cancel)
 
-    def _about_to_stop(self) -> None:
+    def _tell_pages(self) -> None:
         self.registry.begin_drain()
         self._channels.close_all(CloseCode.GOING_AWAY, CloseReason.SERVER_SHUTDOWN)
 

@@ -187,4 +187,5 @@ def _adapt(path: str, function: PageCallable) -> Callable[[HTTPConnection], obje
 
 def _title(function: PageCallable) -> str:
     name = str(getattr(function, "__name__", type(function).__name__))
-    return name.strip("_").replace("_", " ").capitalize() or "Page"
+    words = name.strip("_").replace("_", " ").capitalize()
+    return words if words and words != "<lambda>" else "Page"

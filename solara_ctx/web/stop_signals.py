@@ -1,31 +1,38 @@
-"""Hear of SIGTERM and SIGINT before the server acts on them: pages can only be told while their websockets are open.
+"""Hear of SIGTERM and SIGINT before the server acts on them.
 
-uvicorn closes all websockets before it ends the lifespan.  Its handler only sets a flag that its main loop looks at
-every 100 ms, so a handler in front of it has time to send each page a close frame with our reason.
+Pages can only be told while their websockets are open, and uvicorn closes all websockets before it ends the lifespan.
+Without a lifespan nothing at all runs after that: uvicorn raises the signal again when it has shut down, and the process
+is gone before its event loop could cancel a task.
 """
 
-import logging
 import signal
 import threading
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
-
-log = logging.getLogger(__name__)
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _Handler = Callable[[int, FrameType | None], object] | int | signal.Handlers | None
 
 
+Resume = Callable[[], None]
+
+
 class StopSignals:
-    """Calls *notify* when the process is asked to stop, then whoever handled the signal before.
+    """Calls *notify* when the process is asked to stop; whoever handled the signal before hears of it when *notify*
+    says so.
 
     Does nothing outside the main thread, where Python allows no signal handlers: there the kernels still close, and
     the pages learn from the server's own close code that they have lost their connection.
+
+    Args:
+        notify: Called in the main thread, between any two instructions, with a function that lets the signal through.
     """
 
-    def __init__(self, notify: Callable[[], None]) -> None:
+    def __init__(self, notify: Callable[[Resume], None]) -> None:
         self._notify = notify
         self._before: dict[signal.Signals, _Handler] = {}
+        self._noticed = False
 
     def install(self) -> None:
         """Put our handler in front; harmless outside the main thread."""
@@ -46,7 +53,15 @@ class StopSignals:
         self._before.clear()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        self._notify()
         before = self._before.get(signal.Signals(number))
-        if callable(before):
-            before(number, frame)
+        if not callable(before):
+            return
+        if self._noticed:
+            before(number, frame)  # whoever asks twice is in a hurry
+            return
+        self._noticed = True
+        self._notify(partial(_pass_on, before, number))
+
+
+def _pass_on(handler: Callable[[int, FrameType | None], object], number: int) -> None:
+    handler(number, None)

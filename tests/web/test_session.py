@@ -43,7 +43,7 @@ def test_sessions_differ() -> None:
 @given(st.text(alphabet=st.characters(exclude_characters=";\r\n", max_codepoint=255), max_size=80))
 def test_a_made_up_cookie_is_no_session(value: str) -> None:
     """Only what we have signed counts."""
-    scope = connection().scope | {"headers": [(b"cookie", f"{COOKIE_NAME}={value}".encode("latin-1"))]}
+    scope = {**connection().scope, "headers": [(b"cookie", f"{COOKIE_NAME}={value}".encode("latin-1"))]}
     assert Sessions(Signer(KEY)).find(HTTPConnection(scope)) is None
 
 
@@ -65,7 +65,7 @@ def test_of_several_cookies_of_one_name_ours_is_found() -> None:
 def test_the_cookie_is_guarded(scheme: str, secure: bool) -> None:  # noqa: FBT001 - a table
     """HttpOnly, SameSite=Lax, below the mount only, and Secure under https."""
     response = Response()
-    asked = HTTPConnection(connection().scope | {"scheme": scheme, "root_path": "/sub", "path": "/sub/"})
+    asked = HTTPConnection({**connection().scope, "scheme": scheme, "root_path": "/sub", "path": "/sub/"})
     Sessions(Signer(KEY)).set_cookie(response, asked, "value")
     cookie = response.headers["set-cookie"]
     assert "HttpOnly" in cookie

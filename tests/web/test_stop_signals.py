@@ -7,7 +7,7 @@ from types import FrameType
 
 import pytest
 
-from solara_ctx.web.stop_signals import StopSignals
+from solara_ctx.web.stop_signals import Resume, StopSignals
 
 
 @pytest.fixture
@@ -25,8 +25,26 @@ def server_handler() -> "Iterator[list[str]]":
 
 def test_we_hear_first_and_then_the_server(server_handler: "list[str]") -> None:
     """The pages are told, and the server still stops."""
-    signals = StopSignals(lambda: server_handler.append("ours"))
+    resumes: list[Resume] = []
+
+    def notify(resume: Resume) -> None:
+        server_handler.append("ours")
+        resumes.append(resume)
+
+    signals = StopSignals(notify)
     signals.install()
+    signal.raise_signal(signal.SIGTERM)
+    assert server_handler == ["ours"]
+    resumes[0]()
+    signals.remove()
+    assert server_handler == ["ours", "server"]
+
+
+def test_a_second_signal_goes_straight_to_the_server(server_handler: "list[str]") -> None:
+    """Whoever asks twice does not want to wait for us."""
+    signals = StopSignals(lambda _resume: server_handler.append("ours"))
+    signals.install()
+    signal.raise_signal(signal.SIGTERM)
     signal.raise_signal(signal.SIGTERM)
     signals.remove()
     assert server_handler == ["ours", "server"]
@@ -34,7 +52,7 @@ def test_we_hear_first_and_then_the_server(server_handler: "list[str]") -> None:
 
 def test_after_the_removal_the_server_hears_alone(server_handler: "list[str]") -> None:
     """Nothing of ours stays behind."""
-    signals = StopSignals(lambda: server_handler.append("ours"))
+    signals = StopSignals(lambda _resume: server_handler.append("ours"))
     before = signal.getsignal(signal.SIGTERM)
     signals.install()
     signals.remove()
@@ -45,7 +63,7 @@ def test_after_the_removal_the_server_hears_alone(server_handler: "list[str]") -
 
 def test_somebody_elses_handler_is_left_alone(server_handler: "list[str]") -> None:
     """Whoever put a handler in front of ours keeps it."""
-    signals = StopSignals(lambda: server_handler.append("ours"))
+    signals = StopSignals(lambda _resume: server_handler.append("ours"))
     signals.install()
 
     def theirs(number: int, frame: FrameType | None) -> None: ...
@@ -58,7 +76,7 @@ def test_somebody_elses_handler_is_left_alone(server_handler: "list[str]") -> No
 def test_outside_the_main_thread_nothing_happens(server_handler: "list[str]") -> None:
     """Python allows no handlers there; that is no error."""
     before = signal.getsignal(signal.SIGTERM)
-    thread = threading.Thread(target=StopSignals(lambda: None).install)
+    thread = threading.Thread(target=StopSignals(lambda _resume: None).install)
     thread.start()
     thread.join()
     assert signal.getsignal(signal.SIGTERM) is before
@@ -68,7 +86,7 @@ def test_the_default_action_is_not_replaced(server_handler: "list[str]") -> None
     """A process that SIGTERM would simply end is not made immune to it."""
     before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
-        signals = StopSignals(lambda: None)
+        signals = StopSignals(lambda _resume: None)
         signals.install()
         assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     finally:
