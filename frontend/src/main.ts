@@ -44,6 +44,7 @@ function start(root: HTMLElement): void {
     },
     {
       lost: () => store.fire({ type: "lost" }),
+      waiting: (full) => store.fire({ type: "waiting", full }),
       ended: (reason) => store.fire({ type: "ended", reason }),
     },
     buffer,

@@ -37,8 +37,10 @@ export interface LinkPorts {
 }
 
 export interface LinkEvents {
-  /** A connection, or an attempt at one, came to nothing and will be made again. */
+  /** A connection, or an attempt at one, came to nothing. */
   lost(): void;
+  /** It will be made again. `full`: the server has no room for more sessions now. */
+  waiting(full: boolean): void;
   ended(reason: string): void;
 }
 
@@ -93,6 +95,7 @@ export class Link {
       if (verdict.kind === "ask") verdict = await this.#ports.probe(signal);
       if (signal.aborted) return;
       if (verdict.kind === "ended") return this.#events.ended(verdict.reason);
+      this.#events.waiting(verdict.kind === "later" && verdict.full);
       // "At once" holds for the first time only: a server that always answers "restart" must not be hammered.
       const count = verdict.kind === "now" ? hasty++ : 1 + failures++;
       if (count > 0) await pause(waitBefore(count - 1, this.#ports.random), signal, this.#wake.signal);

@@ -15,6 +15,6 @@ export async function probeKernel(path: string, signal: AbortSignal): Promise<Ex
     });
     return await interpretAnswer(answer);
   } catch {
-    return { kind: "later" };
+    return { kind: "later", full: false };
   }
 }

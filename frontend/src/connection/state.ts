@@ -11,13 +11,20 @@ export interface PageError {
   readonly traceback: string | null;
 }
 
+interface Trying {
+  /** Attempts that failed so far. */
+  readonly failures: number;
+  /** Whether the server said that it has no room for more sessions now. */
+  readonly full: boolean;
+}
+
 export type ConnectionState =
-  /** Nothing has been shown yet. `failures`: attempts that failed so far. */
-  | { readonly kind: "connecting"; readonly failures: number }
+  /** Nothing has been shown yet. */
+  | ({ readonly kind: "connecting" } & Trying)
   /** What is on the screen is what the kernel holds. */
   | { readonly kind: "open"; readonly page: PageResult }
   /** What is on the screen may be old. */
-  | { readonly kind: "reconnecting"; readonly failures: number }
+  | ({ readonly kind: "reconnecting" } & Trying)
   /** Final: the reason is one machine-readable word. */
   | { readonly kind: "ended"; readonly reason: string };
 
@@ -25,9 +32,10 @@ export type ConnectionEvent =
   /** The page has caught up with the kernel, for the first time or again. */
   | { readonly type: "caught-up"; readonly page: PageResult }
   | { readonly type: "lost" }
+  | { readonly type: "waiting"; readonly full: boolean }
   | { readonly type: "ended"; readonly reason: string };
 
-export const INITIAL: ConnectionState = { kind: "connecting", failures: 0 };
+export const INITIAL: ConnectionState = { kind: "connecting", failures: 0, full: false };
 
 /** The state that follows; the same object where nothing changes. */
 export function next(state: ConnectionState, event: ConnectionEvent): ConnectionState {
@@ -39,8 +47,10 @@ export function next(state: ConnectionState, event: ConnectionEvent): Connection
       return { kind: "ended", reason: event.reason };
     case "lost":
       return state.kind === "open"
-        ? { kind: "reconnecting", failures: 0 }
-        : { kind: state.kind, failures: state.failures + 1 };
+        ? { kind: "reconnecting", failures: 0, full: false }
+        : { ...state, failures: state.failures + 1 };
+    case "waiting":
+      return state.kind === "open" || state.full === event.full ? state : { ...state, full: event.full };
   }
 }
 

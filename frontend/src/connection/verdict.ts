@@ -14,13 +14,14 @@ export type Verdict =
   | { readonly kind: "ended"; readonly reason: string }
   /** Connect again, without waiting if nothing has failed lately. */
   | { readonly kind: "now" }
-  /** Connect again after a wait. */
-  | { readonly kind: "later" }
+  /** Connect again after a wait. `full`: the server said that it has no room for more sessions now. */
+  | { readonly kind: "later"; readonly full: boolean }
   /** The socket cannot tell; ask over HTTP whether the kernel is still there. */
   | { readonly kind: "ask" };
 
 const NORMAL = 1000;
 const RESTART = 1012;
+const TRY_AGAIN_LATER = 1013;
 const GONE = 4410;
 
 export function interpretEnding({ opened, code, reason }: Ending): Verdict {
@@ -30,7 +31,7 @@ export function interpretEnding({ opened, code, reason }: Ending): Verdict {
   // A browser tells a refused handshake (403, 404, 503) and an unreachable server apart to nobody: both are a 1006 of a
   // socket that never opened. The other 4xxx codes are for servers newer than this page.
   if (!opened || code >= 4000) return { kind: "ask" };
-  return { kind: "later" };
+  return { kind: "later", full: code === TRY_AGAIN_LATER };
 }
 
 /** The part of a fetch Response that the verdict needs. */
@@ -45,13 +46,19 @@ export interface Answer {
 export async function interpretAnswer(answer: Answer): Promise<Exclude<Verdict, { kind: "ask" }>> {
   // Something in front of the app wants the person to sign in again: no retry can succeed.
   if (answer.status === 401 || answer.type === "opaqueredirect") return { kind: "ended", reason: "signed-out" };
-  if (answer.status !== 403 && answer.status !== 404) return { kind: "later" };
+  const reason = await reasonIn(answer);
+  // Without a reason these are not our server's words but a proxy's error page, while the app behind it is replaced.
+  if ((answer.status === 403 || answer.status === 404) && reason !== null) return { kind: "ended", reason };
+  return { kind: "later", full: answer.status === 503 && reason === "kernel-limit" };
+}
+
+/** The machine-readable word in the body; "unknown" where there is a JSON body without one, null where there is none. */
+async function reasonIn(answer: Answer): Promise<string | null> {
   try {
     const body = await answer.json();
-    const reason = typeof body === "object" && body !== null && "reason" in body ? body.reason : "unknown";
-    return { kind: "ended", reason: typeof reason === "string" && reason ? reason : "unknown" };
+    const reason = typeof body === "object" && body !== null && "reason" in body ? body.reason : null;
+    return typeof reason === "string" && reason ? reason : "unknown";
   } catch {
-    // Not our server's words but a proxy's error page, while the app behind it is being replaced.
-    return { kind: "later" };
+    return null;
   }
 }

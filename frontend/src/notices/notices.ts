@@ -6,8 +6,6 @@ import * as words from "./words";
 export const CONNECTING_AFTER_MS = 300;
 /** Nor does an interruption shorter than this. */
 export const RECONNECTING_AFTER_MS = 1_500;
-/** Failed attempts after which the words admit that this may take longer. */
-const STILL_AFTER_FAILURES = 6;
 
 export interface NoticesPorts {
   readonly document: Document;
@@ -46,20 +44,10 @@ export class Notices {
         if (state.page.status === "error") this.#place("error", this.#pageFailed(state.page.error));
         break;
       case "connecting":
-        this.#status(
-          "connecting",
-          state.failures === 0 ? words.CONNECTING : words.UNREACHABLE,
-          CONNECTING_AFTER_MS,
-          state.failures > 0,
-        );
+        this.#status("connecting", words.wordsForConnecting(state), CONNECTING_AFTER_MS, state.failures > 0);
         break;
       case "reconnecting":
-        this.#status(
-          "reconnecting",
-          state.failures < STILL_AFTER_FAILURES ? words.RECONNECTING : words.RECONNECTING_STILL,
-          RECONNECTING_AFTER_MS,
-          true,
-        );
+        this.#status("reconnecting", words.wordsForReconnecting(state), RECONNECTING_AFTER_MS, true);
         break;
       case "ended":
         this.#clear();

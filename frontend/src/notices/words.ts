@@ -5,6 +5,11 @@ export interface Words {
   readonly text: string;
 }
 
+const UNKNOWN: Words = {
+  title: "This session is no longer there",
+  text: "The server does not know this session. It may have been restarted since the page was opened.",
+};
+
 const ENDED: Readonly<Record<string, Words>> = {
   culled: {
     title: "This session has timed out",
@@ -26,10 +31,31 @@ const ENDED: Readonly<Record<string, Words>> = {
     title: "You have been signed out",
     text: "Signing in again is needed before the page can go on.",
   },
-  unknown: {
-    title: "This session is no longer there",
-    text: "The server does not know this session. It may have been restarted since the page was opened.",
+  "no-session": {
+    title: "This session cannot be found",
+    text: "The browser did not send the cookie that belongs to it. If cookies are blocked for this site, please allow them.",
   },
+  "foreign-origin": {
+    title: "This page may not connect here",
+    text: "The server does not accept connections from this address.",
+  },
+  "no-such-page": {
+    title: "This page is no longer there",
+    text: "The app has no page at this address any more.",
+  },
+  "restart-failed": {
+    title: "This session could not be restarted",
+    text: "Something went wrong in the app while its session was being restarted.",
+  },
+  "shutdown-requested": {
+    title: "This session was shut down",
+    text: "Somebody asked the server to end it.",
+  },
+  // A server that was restarted cannot tell its old ids from made-up ones.
+  unknown: UNKNOWN,
+  gone: UNKNOWN,
+  "invalid-kernel-id": UNKNOWN,
+  "foreign-session": UNKNOWN,
 };
 
 const OTHERWISE: Words = { title: "This session has ended", text: "The app has ended this session." };
@@ -37,13 +63,29 @@ const OTHERWISE: Words = { title: "This session has ended", text: "The app has e
 /** Why a session ended. The reason is the server's machine-readable word; one that is not known gets general words. */
 export function wordsForEnd(reason: string): Words {
   // Own properties only: a reason such as "constructor" must not find Object's.
-  return (Object.hasOwn(ENDED, reason) && ENDED[reason]) || (reason === "gone" && ENDED.unknown) || OTHERWISE;
+  return (Object.hasOwn(ENDED, reason) && ENDED[reason]) || OTHERWISE;
 }
 
-export const CONNECTING = "Connecting…";
-export const UNREACHABLE = "The server cannot be reached. Trying again…";
-export const RECONNECTING = "Connection lost. Reconnecting…";
-export const RECONNECTING_STILL = "Still no connection. Trying again…";
+/** Failed attempts after which the words admit that this may take longer. */
+const STILL_AFTER_FAILURES = 6;
+
+interface Trying {
+  readonly failures: number;
+  readonly full: boolean;
+}
+
+const FULL = "The server is full at the moment. Trying again…";
+
+export function wordsForConnecting({ failures, full }: Trying): string {
+  if (full) return FULL;
+  return failures === 0 ? "Connecting…" : "The server cannot be reached. Trying again…";
+}
+
+export function wordsForReconnecting({ failures, full }: Trying): string {
+  if (full) return FULL;
+  return failures < STILL_AFTER_FAILURES ? "Connection lost. Reconnecting…" : "Still no connection. Trying again…";
+}
+
 export const START_AFRESH = "Start afresh";
 export const TRY_NOW = "Try now";
 export const PAGE_FAILED: Words = {

@@ -17,7 +17,7 @@ beforeEach(() => {
   log = [];
   connections = [];
   probe.mockReset();
-  probe.mockResolvedValue({ kind: "later" });
+  probe.mockResolvedValue({ kind: "later", full: false });
   link = new Link(
     {
       connect: () => {
@@ -29,7 +29,11 @@ beforeEach(() => {
       random: () => 1,
       now: () => performance.now(),
     },
-    { lost: () => log.push("retrying"), ended: (reason) => log.push(`ended ${reason}`) },
+    {
+      lost: () => log.push("retrying"),
+      waiting: (full) => full && log.push("full"),
+      ended: (reason) => log.push(`ended ${reason}`),
+    },
     {
       opened: (connection) => {
         connections.push(connection);
@@ -185,6 +189,16 @@ test("a connection that opened and was lost is not asked about", async () => {
   expect(probe).not.toHaveBeenCalled();
 });
 
+test("a server that is full is named, whether the socket says so or the answer", async () => {
+  socket().opens();
+  socket().ends(1013, "kernel-limit");
+  await vi.advanceTimersByTimeAsync(1000);
+  probe.mockResolvedValue({ kind: "later", full: true });
+  socket().ends();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(log).toEqual(["opened", "lost", "retrying", "full", "retrying", "full"]);
+});
+
 test("a wake-up call ends the wait", async () => {
   for (let i = 0; i < 6; i++) {
     socket().ends();
@@ -285,7 +299,7 @@ test("handshakes that were refused are counted, for those that can try another w
       random: () => 0,
       now: () => performance.now(),
     },
-    { lost: () => {}, ended: () => {} },
+    { lost: () => {}, waiting: () => {}, ended: () => {} },
     { opened: () => {}, frame: () => {}, lost: () => {} },
   );
   const done = counting.run(other.signal);

@@ -17,8 +17,12 @@ test("1012 connects again at once", () => {
   expect(interpretEnding({ opened: true, code: 1012, reason: "restart" })).toEqual({ kind: "now" });
 });
 
-test.each([1001, 1005, 1006, 1007, 1008, 1009, 1011, 1013])("%i connects again after a wait", (code) => {
-  expect(interpretEnding({ opened: true, code, reason: "whatever" })).toEqual({ kind: "later" });
+test.each([1001, 1005, 1006, 1007, 1008, 1009, 1011])("%i connects again after a wait", (code) => {
+  expect(interpretEnding({ opened: true, code, reason: "whatever" })).toEqual({ kind: "later", full: false });
+});
+
+test("1013 connects again after a wait, and says why", () => {
+  expect(interpretEnding({ opened: true, code: 1013, reason: "kernel-limit" })).toEqual({ kind: "later", full: true });
 });
 
 test.each([1001, 1006, 1013, 1015])("%i of a socket that never opened has to be asked about", (code) => {
@@ -47,11 +51,16 @@ test.each([{}, { reason: 7 }, { reason: "" }, null, "gone"])("without a reason i
 });
 
 test("a proxy's own 404 page ends nothing", async () => {
-  expect(await interpretAnswer(answer(404))).toEqual({ kind: "later" });
+  expect(await interpretAnswer(answer(404))).toEqual({ kind: "later", full: false });
 });
 
 test.each([200, 429, 500, 502, 503, 504])("after a %i the page tries again", async (status) => {
-  expect(await interpretAnswer(answer(status, { reason: "culled" }))).toEqual({ kind: "later" });
+  expect(await interpretAnswer(answer(status, { reason: "culled" }))).toEqual({ kind: "later", full: false });
+});
+
+test("a full server is told from one that stops", async () => {
+  expect(await interpretAnswer(answer(503, { reason: "kernel-limit" }))).toEqual({ kind: "later", full: true });
+  expect(await interpretAnswer(answer(503, { reason: "server-shutdown" }))).toEqual({ kind: "later", full: false });
 });
 
 test("a sign-in page in between ends the session", async () => {

@@ -27,10 +27,10 @@ const status = () => document.querySelector('[role="status"]')?.textContent;
 const alert = () => document.querySelector('[role="alert"]');
 
 test.each<[ConnectionState, string]>([
-  [{ kind: "connecting", failures: 0 }, "connecting"],
+  [{ kind: "connecting", failures: 0, full: false }, "connecting"],
   [OPEN, "open"],
   [failedPage("", null), "error"],
-  [{ kind: "reconnecting", failures: 0 }, "reconnecting"],
+  [{ kind: "reconnecting", failures: 0, full: false }, "reconnecting"],
   [{ kind: "ended", reason: "culled" }, "ended"],
 ])("the root element carries the state: %o is %s", (state, expected) => {
   notices.show(state);
@@ -38,7 +38,7 @@ test.each<[ConnectionState, string]>([
 });
 
 test("a quick connection needs no word", () => {
-  notices.show({ kind: "connecting", failures: 0 });
+  notices.show({ kind: "connecting", failures: 0, full: false });
   vi.advanceTimersByTime(CONNECTING_AFTER_MS - 1);
   notices.show(OPEN);
   vi.advanceTimersByTime(60_000);
@@ -46,7 +46,7 @@ test("a quick connection needs no word", () => {
 });
 
 test("a slow connection gets one, which goes when it is there", () => {
-  notices.show({ kind: "connecting", failures: 0 });
+  notices.show({ kind: "connecting", failures: 0, full: false });
   vi.advanceTimersByTime(CONNECTING_AFTER_MS);
   expect(status()).toBe("Connecting…");
   notices.show(OPEN);
@@ -55,42 +55,48 @@ test("a slow connection gets one, which goes when it is there", () => {
 
 test("a short interruption needs no word", () => {
   notices.show(OPEN);
-  notices.show({ kind: "reconnecting", failures: 0 });
+  notices.show({ kind: "reconnecting", failures: 0, full: false });
   vi.advanceTimersByTime(RECONNECTING_AFTER_MS - 1);
   expect(status()).toBe("");
 });
 
 test("failed attempts do not put the moment off", () => {
-  notices.show({ kind: "reconnecting", failures: 0 });
+  notices.show({ kind: "reconnecting", failures: 0, full: false });
   vi.advanceTimersByTime(RECONNECTING_AFTER_MS - 1);
-  notices.show({ kind: "reconnecting", failures: 1 });
+  notices.show({ kind: "reconnecting", failures: 1, full: false });
   vi.advanceTimersByTime(1);
   expect(status()).toContain("Connection lost");
 });
 
 test("a notice that stands changes its words in place", () => {
-  notices.show({ kind: "reconnecting", failures: 0 });
+  notices.show({ kind: "reconnecting", failures: 0, full: false });
   vi.advanceTimersByTime(RECONNECTING_AFTER_MS);
   const notice = document.querySelector(".solara-notice");
-  notices.show({ kind: "reconnecting", failures: 9 });
+  notices.show({ kind: "reconnecting", failures: 9, full: false });
   expect(document.querySelector(".solara-notice")).toBe(notice);
   expect(status()).toContain("Still no connection");
 });
 
 test("whoever does not want to wait can try at once", () => {
-  notices.show({ kind: "reconnecting", failures: 0 });
+  notices.show({ kind: "reconnecting", failures: 0, full: false });
   vi.advanceTimersByTime(RECONNECTING_AFTER_MS);
   document.querySelector("button")?.click();
   expect(tryNow).toHaveBeenCalledOnce();
 });
 
 test("an unreachable server at the first connection is named, with a way to try at once", () => {
-  notices.show({ kind: "connecting", failures: 0 });
+  notices.show({ kind: "connecting", failures: 0, full: false });
   vi.advanceTimersByTime(CONNECTING_AFTER_MS);
   expect(document.querySelector("button")).toBeNull();
-  notices.show({ kind: "connecting", failures: 1 });
+  notices.show({ kind: "connecting", failures: 1, full: false });
   expect(status()).toContain("cannot be reached");
   expect(document.querySelectorAll("button")).toHaveLength(1);
+});
+
+test("a full server is named", () => {
+  notices.show({ kind: "connecting", failures: 1, full: true });
+  vi.advanceTimersByTime(CONNECTING_AFTER_MS);
+  expect(status()).toContain("The server is full");
 });
 
 test("an ended session says why, offers a fresh start, and takes no more clicks", () => {
@@ -103,7 +109,7 @@ test("an ended session says why, offers a fresh start, and takes no more clicks"
 });
 
 test("the end replaces what was said about the connection", () => {
-  notices.show({ kind: "reconnecting", failures: 0 });
+  notices.show({ kind: "reconnecting", failures: 0, full: false });
   vi.advanceTimersByTime(RECONNECTING_AFTER_MS);
   notices.show({ kind: "ended", reason: "server-shutdown" });
   expect(document.querySelector(".solara-notice")).toBeNull();
@@ -130,19 +136,25 @@ test("a page that works after it failed clears the panel", () => {
 });
 
 test("a program that did not arrive is no reason to wait", () => {
-  notices.show({ kind: "connecting", failures: 0 });
+  notices.show({ kind: "connecting", failures: 0, full: false });
   notices.notLoaded();
   vi.advanceTimersByTime(60_000);
   expect(status()).toBe("");
   expect(alert()?.textContent).toContain("could not be loaded");
 });
 
-test.each(["culled", "page-closed", "evicted", "server-shutdown", "signed-out", "unknown", "gone"])(
-  "%s has words of its own",
-  (reason) => {
-    expect(wordsForEnd(reason).title).not.toBe(wordsForEnd("closed").title);
-  },
-);
+test.each([
+  "culled",
+  "page-closed",
+  "evicted",
+  "server-shutdown",
+  "signed-out",
+  "unknown",
+  "gone",
+  "invalid-kernel-id",
+])("%s has words of its own", (reason) => {
+  expect(wordsForEnd(reason).title).not.toBe(wordsForEnd("closed").title);
+});
 
 test.each(["closed", "", "constructor", "__proto__", "a-reason-of-tomorrow"])("%o gets general words", (reason) => {
   expect(wordsForEnd(reason).title).toBe("This session has ended");
