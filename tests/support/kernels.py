@@ -118,8 +118,8 @@ class Page:
 
     def states(self) -> Json:
         """The state of all widgets by model id, as a page loads it."""
-        self.open("jupyter.widget.control", f"control-{next(_numbers)}", metadata={"version": "1.0.0"})
-        comm_id = f"control-{next(_numbers) - 1}"
+        comm_id = f"control-{next(_numbers)}"
+        self.open("jupyter.widget.control", comm_id, metadata={"version": "1.0.0"})
         (answer,) = (
             message["content"]["data"]
             for message in self.say(comm_id, {"method": "request_states"})

@@ -1,0 +1,175 @@
+"""What to show, and the state of all widgets in one message."""
+
+from typing import Any
+
+import ipywidgets as widgets
+import pytest
+import traitlets
+
+from tests.support.kernels import Page, StandInContext, patched, types_of
+
+VERSION = {"version": "1.0.0"}
+
+
+def page_answers(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [message["content"]["data"] for message in messages if message["header"]["msg_type"] == "comm_msg"]
+
+
+# solara_ctx.page
+
+
+def test_a_page_is_told_what_to_show(kernel: StandInContext, page: Page) -> None:
+    """Once the page function has run, each page gets the roots in order, and which run they are of."""
+    first, second = kernel.run(lambda: (widgets.Label(), widgets.Button()))
+    kernel.living_host.show([first, second])
+    page.heard()
+    answer = {"run": kernel.living_host.run_id, "status": "ok", "roots": [first.model_id, second.model_id]}
+    assert page_answers(page.open("solara_ctx.page", "a")) == [answer]
+    assert page_answers(Page(kernel, "page-2").open("solara_ctx.page", "b")) == [answer]
+    assert page.heard(statuses=True)[0]["header"]["msg_type"] == "status"
+
+
+def test_the_answer_waits_for_the_page_function(kernel: StandInContext, page: Page) -> None:
+    """A page that asks early is answered when there is something to show; once."""
+    assert page.open("solara_ctx.page", "a") == []
+    kernel.run(kernel.living_host.show, None)
+    assert page_answers(page.heard()) == [{"run": kernel.living_host.run_id, "status": "ok", "roots": []}]
+    assert page.heard() == []
+
+
+def test_only_the_page_that_asks_is_answered(kernel: StandInContext, page: Page) -> None:
+    """The page comm connects one page with the kernel."""
+    other = Page(kernel, "page-2")
+    kernel.living_host.show(None)
+    page.open("solara_ctx.page", "a")
+    assert other.heard() == []
+
+
+def test_a_closed_page_comm_is_forgotten(kernel: StandInContext, page: Page) -> None:
+    """Who closes it before the answer gets none."""
+    page.open("solara_ctx.page", "a")
+    page.ask("comm_close", {"comm_id": "a"})
+    kernel.living_host.show(None)
+    assert page.heard() == []
+    assert kernel.living_host.comm_count == 0
+
+
+def test_a_page_that_comes_back_replaces_its_comms(kernel: StandInContext, page: Page) -> None:
+    """A hundred lost connections leave one comm of each kind, and other pages keep theirs."""
+    Page(kernel, "page-2").open("solara_ctx.page", "other")
+    for number in range(100):
+        page.open("solara_ctx.page", f"page-{number}")
+        page.open("jupyter.widget.control", f"control-{number}", metadata=VERSION)
+    assert set(kernel.living_host.comm_manager.comms) == {"other", "page-99", "control-99"}
+
+
+@pytest.mark.parametrize("debug", [True, False])
+def test_a_failed_page_function_is_told(debug: bool) -> None:  # noqa: FBT001
+    """The kind of the error always, message and traceback in debug mode only; the error itself is not kept."""
+    with patched():
+        context = StandInContext(debug=debug)
+        page = Page(context)
+        try:
+            raise LookupError("a secret")
+        except LookupError as error:
+            context.living_host.show_error(error)
+        (answer,) = page_answers(page.open("solara_ctx.page", "a"))
+        assert (answer["run"], answer["status"]) == (context.living_host.run_id, "error")
+        assert answer["error"]["ename"] == "LookupError"
+        assert answer["error"]["evalue"] == ("a secret" if debug else "")
+        assert ("test_targets.py" in answer["error"]["traceback"]) if debug else answer["error"]["traceback"] is None
+        context.close()
+
+
+# jupyter.widget.control
+
+
+def test_all_states_come_in_one_message(kernel: StandInContext, page: Page) -> None:
+    """Every widget of this kernel with model and state, buffers and all; for the page that asked."""
+    image, slider = kernel.run(lambda: (widgets.Image(value=b"\x01\x02"), widgets.IntSlider(value=4)))
+    stranger = StandInContext(kernel_id="another kernel")
+    stranger.run(widgets.Text)
+    other = Page(kernel, "page-2")
+    page.open("jupyter.widget.control", "c", metadata=VERSION)
+    page.heard()
+    (message,) = page.say("c", {"method": "request_states"})
+    data = message["content"]["data"]
+    assert data["method"] == "update_states"
+    assert set(data["states"]) == set(kernel.living_host.widgets)
+    assert data["states"][slider.model_id]["state"]["value"] == 4
+    assert {"model_name", "model_module", "model_module_version", "state"} == data["states"][slider.model_id].keys()
+    assert data["buffer_paths"] == [[image.model_id, "state", "value"]]
+    assert message["buffers"] == [b"\x01\x02"]
+    assert other.heard() == []
+    stranger.close()
+
+
+def test_no_widgets_are_an_answer_too(page: Page) -> None:
+    """An empty page loads, too."""
+    assert page.states() == {}
+
+
+@pytest.mark.parametrize("metadata", [{}, {"version": "2.0.0"}, {"version": None}, {"version": "1"}])
+def test_another_version_is_refused(page: Page, metadata: dict[str, Any]) -> None:
+    """The page is told, and the comm closed again; the major version counts."""
+    expected = [] if metadata.get("version") == "1" else ["comm_close", "error"]
+    assert types_of(page.open("jupyter.widget.control", "c", metadata=metadata)) == expected
+
+
+@pytest.mark.parametrize("data", [{}, {"method": "nonsense"}, {"method": ["request_states"]}])
+def test_an_unknown_method_is_refused(page: Page, data: dict[str, Any]) -> None:
+    """The page is told."""
+    page.open("jupyter.widget.control", "c", metadata=VERSION)
+    assert types_of(page.say("c", data)) == ["error"]
+
+
+class Refusing(widgets.Label):
+    """A widget whose state can't be had."""
+
+    broken = traitlets.Any().tag(sync=True, to_json=lambda value, widget: [][1] if value else None)
+
+
+class Unwritable(widgets.Label):
+    """A widget whose state JSON does not know."""
+
+    broken = traitlets.Any().tag(sync=True)
+
+
+@pytest.mark.parametrize("kind", [Refusing, Unwritable])
+def test_a_bad_widget_does_not_spoil_the_others(
+    kernel: StandInContext, page: Page, caplog: pytest.LogCaptureFixture, kind: type[widgets.Widget]
+) -> None:
+    """It is left out and logged; the page gets all others."""
+    good, bad = kernel.run(lambda: (widgets.IntSlider(), kind()))
+    bad._trait_values["broken"] = object()
+    states = page.states()
+    assert good.model_id in states
+    assert bad.model_id not in states
+    (record,) = caplog.records
+    assert kind.__name__ in record.getMessage()
+    assert record.exc_info is not None
+
+
+def test_an_update_during_the_snapshot_is_not_lost(kernel: StandInContext, page: Page) -> None:
+    """A value that changed after it was read and before the states were sent is sent again behind them."""
+
+    class Late(widgets.IntProgress):
+        """Reports progress while its state is being read, as a thread does."""
+
+        def get_state(self, *args: Any, **kwargs: Any) -> Any:
+            state = super().get_state(*args, **kwargs)
+            if armed and not kwargs and not args:
+                armed.clear()
+                self.value = 7
+            return state
+
+    armed: list[bool] = []
+    bar = kernel.run(Late)
+    armed.append(True)
+    page.open("jupyter.widget.control", "c", metadata=VERSION)
+    page.heard()
+    messages = [message["content"] for message in page.say("c", {"method": "request_states"})]
+    kinds = [(message["comm_id"], message["data"]["method"]) for message in messages]
+    assert kinds == [(bar.model_id, "update"), ("c", "update_states"), (bar.model_id, "update")]
+    assert messages[1]["data"]["states"][bar.model_id]["state"]["value"] == 0
+    assert messages[2]["data"]["state"]["value"] == 7
