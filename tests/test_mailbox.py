@@ -165,7 +165,8 @@ def test_close_from_another_thread_waits_for_the_running_job() -> None:
 
     mailbox.put(job)
     assert begun.wait(PATIENCE_S)
-    assert mailbox.thread_ident not in {None, threading.get_ident()}
+    runs_on = mailbox.thread_ident
+    assert runs_on not in {None, threading.get_ident()}
     mailbox.close(stopped.set)
     let_go.set()
     assert stopped.wait(PATIENCE_S)
