@@ -1,7 +1,7 @@
 """Variables with one value per kernel."""
 
 import threading
-from typing import Generic, TypeVar, cast
+from typing import Generic, TypeVar, cast, overload
 
 from solara_ctx.current import get_current_context
 
@@ -21,7 +21,13 @@ class KernelVar(Generic[T]):
             fresh one in `kernels.on_kernel_start`.
     """
 
-    def __init__(self, name: str, default: T | object = _MISSING) -> None:
+    @overload
+    def __init__(self, name: str) -> None: ...
+
+    @overload
+    def __init__(self, name: str, default: T) -> None: ...
+
+    def __init__(self, name: str, default: object = _MISSING) -> None:
         self.name = name
         self._default = default
 
