@@ -125,8 +125,16 @@ def watch() -> Iterator[Watch]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def browse(chromium: Browser, watch: Watch) -> AsyncIterator[Callable[[], Awaitable[Page]]]:
-    """Open pages, each in a browser context (cookies, session) of its own."""
+async def browse(
+    chromium: Browser,
+    watch: Watch,
+    launch: Launch,
+    serve_here: object,
+) -> AsyncIterator[Callable[[], Awaitable[Page]]]:
+    """Open pages, each in a browser context (cookies, session) of its own.
+
+    The servers are asked for only so that pages close before them: a page would complain of a server that is gone.
+    """
     contexts = []
 
     async def open_page() -> Page:

@@ -36,13 +36,7 @@ async def strange(_request: Request) -> HTMLResponse:
     return HTMLResponse(STRANGE)
 
 
-async def icon(_request: Request) -> PlainTextResponse:
-    return PlainTextResponse("", media_type="image/png")
-
-
-app = Starlette(
-    routes=[Route("/readyz", ready), Route("/fail", fail), Route("/strange", strange), Route("/favicon.ico", icon)]
-)
+app = Starlette(routes=[Route("/readyz", ready), Route("/fail", fail), Route("/strange", strange)])
 app.state.answer = "yes"
 
 

@@ -30,7 +30,8 @@ class Watch:
         context.on("page", self._on_page)
 
     def _on_console(self, message: ConsoleMessage) -> None:
-        if message.type in {"error", "warning", "assert"}:
+        # The browser asks for the icon of the host on its own account, and complains where there is none.
+        if message.type in {"error", "warning", "assert"} and urlsplit(message.location["url"]).path != "/favicon.ico":
             self._seen.append(f"console {message.type}: {message.text}")
 
     def _on_error(self, error: WebError) -> None:
