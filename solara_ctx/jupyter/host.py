@@ -55,7 +55,7 @@ class KernelHost:
         self._made: weakref.WeakSet[Widget] = weakref.WeakSet()
         self._shell: KernelShell | None = None
         self._shell_lock = threading.RLock()
-        self._making_shell = False
+        self._shell_maker: int | None = None
         self.session = KernelSession(outputs.take)
         """Frames messages and sends them."""
         self.kernel = HostedKernel.make(self, self.session)
@@ -175,11 +175,11 @@ class KernelHost:
             if self.closed:
                 raise ContextClosed(self.kernel_id, doing="have a shell")
             if self._shell is None:
-                self._making_shell = True
+                self._shell_maker = threading.get_ident()
                 try:
                     self._shell = KernelShell.make(self.kernel, self.reporter, self._handle)
                 finally:
-                    self._making_shell = False
+                    self._shell_maker = None
             return self._shell
 
     @property
@@ -189,8 +189,8 @@ class KernelHost:
 
     @property
     def has_shell(self) -> bool:
-        """Whether there is a shell to use: not once the kernel is closed, nor while the shell is being made."""
-        return not self.closed and not self._making_shell
+        """Whether there is a shell to use: not once the kernel is closed, nor for the parts of one in the making."""
+        return not self.closed and self._shell_maker != threading.get_ident()
 
     # The end
 

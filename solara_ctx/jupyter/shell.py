@@ -1,12 +1,12 @@
 """The IPython shell of one kernel: for `display`, magics, completions, tracebacks and `run_cell`.
 
 IPython takes a shell for the owner of the process: it writes to `builtins`, `os.environ`, `sys.modules["__main__"]`,
-`sys.displayhook`, the user's home, and leaves `atexit` handlers behind.  This one does none of that, as hundreds
-of it live side by side.
+`sys.displayhook` and the user's home.  This one does none of that, as hundreds of it live side by side.
 """
 
-import atexit
 import contextvars
+import itertools
+import linecache
 import shutil
 import sys
 from collections import defaultdict
@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING, Any, cast
 from ipykernel.displayhook import ZMQShellDisplayHook
 from ipykernel.zmqshell import ZMQDisplayPublisher, ZMQInteractiveShell
 from IPython.core.builtin_trap import BuiltinTrap
+from IPython.core.compilerop import CachingCompiler
 from IPython.core.display_trap import DisplayTrap
 from IPython.core.error import UsageError
 from IPython.core.history import HistoryManager
+from IPython.core.magics.script import ScriptMagics
 from IPython.display import display
-from traitlets import Instance, Type
+from traitlets import CaselessStrEnum, Instance, Type
 
 from solara_ctx import current
 from solara_ctx.current import Handle
@@ -54,6 +56,25 @@ class KernelDisplayHook(ZMQShellDisplayHook):
     """Publishes the value of an expression through the session of its kernel."""
 
     parent_header = _ParentHeader()
+
+
+class KernelCompiler(CachingCompiler):
+    """Names each cell uniquely in the process, and takes its source out of `linecache` at the end."""
+
+    _numbers = itertools.count(1)
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._number = next(self._numbers)
+
+    def get_code_name(self, raw_code: str, transformed_code: str, number: int) -> str:
+        """The file name of a cell in tracebacks."""
+        return f"{super().get_code_name(raw_code, transformed_code, number)[:-1]}-{self._number}>"
+
+    def forget(self) -> None:
+        """Take the sources of all cells out of `linecache`, where upstream leaves them."""
+        for name in self._filename_map:
+            linecache.cache.pop(name, None)
 
 
 class KernelHistory(HistoryManager):
@@ -91,6 +112,9 @@ class KernelShell(ZMQInteractiveShell):
     displayhook_class = Type(KernelDisplayHook)  # type: ignore[mutable-override]
     display_pub_class = Type(KernelDisplayPublisher)  # type: ignore[mutable-override]
     parent_header = _ParentHeader()
+    compiler_class = Type(KernelCompiler)  # type: ignore[mutable-override]
+    # The other modes read sources through stack_data and executing, which cache what they have seen without a bound.
+    xmode = CaselessStrEnum(ZMQInteractiveShell.xmode.values, default_value="Plain").tag(config=True)
     reporter = Instance(Reporter)
 
     @classmethod
@@ -102,10 +126,7 @@ class KernelShell(ZMQInteractiveShell):
     @classmethod
     def _make(cls, kernel: "HostedKernel", reporter: Reporter, handle: Handle) -> "KernelShell":
         with current.bound(handle):
-            shell = cls(kernel=kernel, reporter=reporter)
-        # One per shell, for ever, and each holds its shell.
-        atexit.unregister(shell.atexit_operations)
-        return shell
+            return cls(kernel=kernel, reporter=reporter)
 
     # What upstream's constructor does to the process
 
@@ -199,8 +220,15 @@ class KernelShell(ZMQInteractiveShell):
         for name in ("tempfiles", "tempdirs"):
             for path in getattr(self, name, ()):
                 _remove(path)
+        cast("KernelCompiler", self.compile).forget()
+        scripts = [magics for magics in self.magics_manager.registry.values() if isinstance(magics, ScriptMagics)]
+        for magics in scripts:
+            # They are killed when their kernel ends, not when the process does.
+            magics.kill_bg_processes()  # type: ignore[no-untyped-call]
         self.user_ns.clear()
         sever_graph(self)
+        for magics in scripts:
+            magics.bg_processes = []  # its __del__ looks at it
 
 
 def _remove(path: Path) -> None:

@@ -13,7 +13,9 @@ import comm
 import ipykernel.ipkernel  # noqa: F401
 from comm.base_comm import BaseComm, CommManager
 from ipykernel.kernelbase import Kernel
+from IPython.core import interactiveshell
 from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.magics import script
 from ipywidgets import Output, Widget
 from ipywidgets.widgets import widget as widget_module
 
@@ -82,6 +84,16 @@ def patches() -> Sequence[Patch]:
             make=_shell_instance,
             why="get_ipython() and display() ask it for the shell",
             upstream=_IPYTHON,
+        ),
+        *(
+            Patch(
+                target=module,
+                attribute="atexit",
+                make=KernelAtexit,
+                why="each shell registers a handler that holds it; unregistered, it would still leave its slot behind",
+                upstream=_IPYTHON,
+            )
+            for module in (interactiveshell, script)
         ),
         Patch(
             target=Kernel,
@@ -225,6 +237,22 @@ def _shell_instance(original: Callable[..., InteractiveShell]) -> Any:
         return host.shell
 
     return classmethod(instance)
+
+
+class KernelAtexit:
+    """The `atexit` module, except that a kernel registers nothing: its end comes before that of the process."""
+
+    def __init__(self, module: Any) -> None:
+        self._module = module
+
+    def register(self, function: Callable[..., T], /, *args: Any, **options: Any) -> Callable[..., T]:
+        """Call *function* at the end of the process, unless it is of a kernel."""
+        if current_host() is None:
+            self._module.register(function, *args, **options)
+        return function
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._module, name)
 
 
 def _kernel_initialized(original: Callable[[], bool]) -> Any:
