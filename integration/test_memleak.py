@@ -7,6 +7,7 @@ from typing import Any
 
 import ipywidgets as widgets
 import pytest
+from IPython.display import display
 from playwright.async_api import Page, expect
 from starlette.applications import Starlette
 from starlette.routing import Mount
@@ -14,7 +15,7 @@ from starlette.routing import Mount
 from integration.support.threaded import ServerThread
 from integration.support.waiting import wait_until
 from integration.support.watch import Watch
-from solara_ctx import CloseReason, KernelApp, Settings, VirtualKernelContext, get_current_context
+from solara_ctx import CloseReason, KernelApp, Settings, get_current_context
 
 GONE_S = 5.0
 
@@ -31,6 +32,7 @@ def used_page() -> widgets.Widget:
     def clicked(_button: widgets.Button) -> None:
         with out:
             print("printed")  # noqa: T201 - into the widget
+            display("displayed by the shell")
         get_current_context().create_task(answer())
 
     async def answer() -> None:
@@ -41,8 +43,12 @@ def used_page() -> widgets.Widget:
     return widgets.VBox([button, label, widgets.Tab(children=[slider, progress, out], titles=["a", "b", "c"])])
 
 
-def observe(context: VirtualKernelContext, app: KernelApp) -> References:
-    """Weak references to everything that a page has made."""
+def observe(app: KernelApp) -> tuple[References, Any]:
+    """Weak references to everything that a page has made, and the event that says it is closed.
+
+    Not a coroutine: Playwright keeps the frames of coroutines that wait for it, and all that is in them.
+    """
+    (context,) = app.registry.values()
     kernel: Any = context.kernel
     references = {
         "context": weakref.ref(context),
@@ -56,7 +62,7 @@ def observe(context: VirtualKernelContext, app: KernelApp) -> References:
         references[f"widget {number} ({type(widget).__name__})"] = weakref.ref(widget)
     for number, outbox in enumerate(app._channels._open):
         references[f"websocket {number}"] = weakref.ref(outbox)
-    return references
+    return references, context.closed_event
 
 
 async def use(page: Page, server: ServerThread, app: KernelApp) -> tuple[References, Any]:
@@ -65,11 +71,7 @@ async def use(page: Page, server: ServerThread, app: KernelApp) -> tuple[Referen
     await page.get_by_role("button", name="Click").click()
     await expect(page.get_by_text("answered at 0")).to_be_visible()
 
-    def look() -> tuple[References, Any]:
-        (context,) = app.registry.values()
-        return observe(context, app), context.closed_event
-
-    return await server.call(look)
+    return observe(app)
 
 
 def cut_connections(server: ServerThread) -> None:

@@ -63,13 +63,13 @@ async def test_a_stranger_is_refused_with_403(serve: Serve, fake: Fake) -> None:
             parts = await fake(mine, theirs)
             assert (await mine.refusal(**parts)).status_code == httpx2.codes.FORBIDDEN
             path = mine.kernel_path(parts.get("kernel_id"))
-            headers = {"Cookie": parts["cookie"]} if "cookie" in parts else {}
+            headers = {"Cookie": parts.get("cookie", mine.cookie())}
             headers |= {"Origin": parts["origin"]} if "origin" in parts else {}
-            client = httpx2.AsyncClient(base_url=server.url) if "cookie" in parts else mine.http
-            beacon = await client.post(f"{path}/pages/{theirs.page_id}/close", headers=headers)
-            assert beacon.status_code == httpx2.codes.FORBIDDEN
-            assert (await client.delete(path, headers=headers)).status_code == httpx2.codes.FORBIDDEN
-            assert (await client.post(f"{path}/restart", headers=headers)).status_code == httpx2.codes.FORBIDDEN
+            async with httpx2.AsyncClient(base_url=server.url, headers=headers) as http:
+                beacon = await http.post(f"{path}/pages/{theirs.page_id}/close")
+                assert beacon.status_code == httpx2.codes.FORBIDDEN
+                assert (await http.delete(path)).status_code == httpx2.codes.FORBIDDEN
+                assert (await http.post(f"{path}/restart")).status_code == httpx2.codes.FORBIDDEN
             assert (await theirs.http.get(theirs.kernel_path())).json()["execution_state"] == "idle"
             await ask(socket, message("kernel_info_request"))
 

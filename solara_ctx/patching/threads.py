@@ -121,7 +121,11 @@ def scrub_dummy_threads(idents: set[int]) -> None:
     """
     with threading._active_limbo_lock:  # type: ignore[attr-defined]
         _still_alive.update(idents)
-        alive = sys._current_frames().keys()
+        if not _still_alive:
+            return
+        # Only the idents: the frames of all threads, this one's included, would tie this frame into a cycle, and with
+        # it the kernel that is just being closed.
+        alive = frozenset(sys._current_frames())
         for ident in _still_alive - alive:
             if isinstance(threading._active.get(ident), threading._DummyThread):  # type: ignore[attr-defined]
                 del threading._active[ident]  # type: ignore[attr-defined]

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import mimetypes
 import uuid
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -41,6 +42,8 @@ class Assets:
     """What the package build has put into `static/`, by its manifest."""
 
     def __init__(self, directory: Path = STATIC_DIRECTORY) -> None:
+        # Reads the system's tables of file types, which Starlette would otherwise do on the event loop at the first file.
+        mimetypes.init()
         try:
             manifest = json.loads((directory / "manifest.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
