@@ -88,3 +88,10 @@ async def turns(number: int = 20) -> None:
     """Let the loop take some turns, for what needs nothing but turns."""
     for _turn in itertools.repeat(None, number):
         await asyncio.sleep(0)
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    """Let the loop take turns until *condition* holds, for what a thread is about to bring."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():  # noqa: ASYNC110 - the thread knows nothing of an event
+            await asyncio.sleep(0)
