@@ -116,22 +116,29 @@ class Attacker:
                 self.closed += 1
 
 
-async def ask_v1(socket: Any) -> None:
-    """A kernel_info_request in the v1 framing, up to its `idle`."""
-    request = message("kernel_info_request")
-    parts = [b"shell", *(json.dumps(request[key]).encode() for key in ("header", "parent_header", "metadata", "content"))]
+def in_v1(request: dict[str, Any]) -> bytes:
+    """A message, or what is broken about it, in the v1 framing."""
+    channel = request.get("channel")
+    parts = [channel.encode() if isinstance(channel, str) else json.dumps(channel).encode()]
+    parts += [json.dumps(request.get(key)).encode() for key in ("header", "parent_header", "metadata", "content")]
     offsets = [8 * (len(parts) + 2)]
     for part in parts:
         offsets.append(offsets[-1] + len(part))
-    await socket.send(struct.pack(f"<{len(offsets) + 1}Q", len(offsets), *offsets) + b"".join(parts))
+    return struct.pack(f"<{len(offsets) + 1}Q", len(offsets), *offsets) + b"".join(parts)
+
+
+async def ask_v1(socket: Any) -> None:
+    """A kernel_info_request in the v1 framing, up to its `idle`."""
+    request = message("kernel_info_request")
+    await socket.send(in_v1(request))
     while True:
         frame = await socket.recv()
         if request["header"]["msg_id"].encode() in frame and b'"idle"' in frame:
             return
 
 
-async def slider_comm(client: JupyterClient) -> tuple[Any, str]:
-    """An innocent page of the same kernel, and the comm of its slider."""
+async def some_comm(client: JupyterClient) -> tuple[Any, str]:
+    """An innocent page of the same kernel, and the comm of one of its widgets."""
     socket = await client.websocket()
     said = await ask(socket, message("comm_info_request"))
     (reply,) = (answer for answer in said if answer["header"]["msg_type"] == "comm_info_reply")
@@ -143,12 +150,12 @@ async def test_no_kernel_dies_of_a_bad_frame(serve: Serve, subprotocols: list[st
     """More than 1,000 bad frames, from a table and made by Hypothesis: the kernel answers after each of them."""
     server = await serve(APP)
     async with JupyterClient(server.url) as client:
-        innocent, comm_id = await slider_comm(client)
+        innocent, comm_id = await some_comm(client)
         attacker = Attacker(client, subprotocols)
         for frame in broken_json():
             await attacker.send(frame)
         for broken in [*broken_messages(), *updates(comm_id)]:
-            await attacker.send(json.dumps(broken))
+            await attacker.send(in_v1(broken) if subprotocols else json.dumps(broken))
         for frame in made_up_frames(CASES):
             await attacker.send(frame)
         assert attacker.sent > CASES

@@ -1,7 +1,6 @@
 """The page that `solara-ctx demo` shows: a few widgets, a thread at work, and the kernel's own row of `/resourcez`."""
 
 import asyncio
-import json
 import threading
 from dataclasses import asdict
 from html import escape
@@ -11,6 +10,7 @@ import ipywidgets as widgets
 from solara_ctx.context import VirtualKernelContext
 from solara_ctx.current import get_current_context
 from solara_ctx.kernel_var import KernelVar
+from solara_ctx.stats import KernelStats
 
 _WIDE = {"width": "auto"}
 _PROGRESS_STEPS = 100
@@ -50,7 +50,7 @@ def _clicks() -> widgets.Widget:
 
     def clicked(_button: widgets.Button) -> None:
         clicks.set(clicks.get() + 1)
-        label.value = f"Clicked {clicks.get()} times; the count is this kernel's own"
+        label.value = f"Clicks: {clicks.get()}. The count is this kernel's own."
 
     button.on_click(clicked)
     return widgets.VBox([button, label])
@@ -91,6 +91,19 @@ def _kernel() -> widgets.Widget:
 
 async def _look(context: VirtualKernelContext, row: widgets.HTML) -> None:
     while True:
-        text = json.dumps(asdict(context.stats()), indent=2, default=str)
-        row.value = f"<pre>{escape(text)}</pre>"
+        row.value = _table(context.stats())
         await asyncio.sleep(_LOOK_EVERY_S)
+
+
+def _table(stats: KernelStats) -> str:
+    rows = "".join(
+        f"<tr><td style='padding-right:2em'>{escape(name.replace('_', ' '))}</td><td>{escape(_shown(value))}</td></tr>"
+        for name, value in asdict(stats).items()
+    )
+    return f"<table style='line-height:1.5'>{rows}</table>"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{count} {status}" for status, count in value.items())
+    return f"{value:.1f}" if isinstance(value, float) else "none" if value is None else str(value)

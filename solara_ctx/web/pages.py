@@ -115,6 +115,7 @@ def render(assets: Assets, *, base_url: str, kernel_id: str, title: str, debug: 
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
 <title>{escape(title)}</title>
 {styles}{preloads}</head>
 <body>
@@ -135,6 +136,7 @@ def render_message(title: str, message: str, status: int, headers: Mapping[str, 
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
 <title>{escape(title)}</title>
 <style>{_MESSAGE_STYLE}</style>
 </head>
