@@ -23,7 +23,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-INPUTS = ("package.json", "package-lock.json", "build.mjs", "src")
+INPUTS = ("package.json", "package-lock.json", "build.mjs", "standins.mjs", "src")
 SHOWN_LINES = 40
 
 

@@ -10,6 +10,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
+import { standIn } from "./standins.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const outdir = resolve(process.argv[2] ?? join(here, "../solara_ctx/web/static"));
@@ -37,14 +38,15 @@ const woff2Only = {
 const leaner = {
   name: "leaner",
   setup(build) {
-    const services = /[\\/]@jupyterlab[\\/]services[\\/]lib[\\/]kernel[\\/]/;
-    const baseManager = /[\\/]base-manager[\\/]lib[\\/]/;
-    // The kernel connection asks its package's index for two names; the index is the client of all of Jupyter Server.
-    build.onResolve({ filter: /^\.\.$/ }, ({ importer }) =>
-      services.test(importer) ? { path: join(here, "src/page/services.ts") } : undefined,
-    );
-    build.onResolve({ filter: /^sanitize-html$/ }, ({ importer }) =>
-      baseManager.test(importer) ? { path: join(here, "src/page/sanitize.ts") } : undefined,
+    build.onResolve({ filter: /^(\.\.|@jupyterlab\/.*|sanitize-html)$/ }, ({ path: name, importer }) => {
+      const path = standIn(name, importer);
+      return path ? { path } : undefined;
+    });
+    // The bundle that the package points to is one piece; of its sources, what nobody imports is left out.
+    const lumino = join(here, "node_modules/@lumino/widgets/src");
+    build.onResolve({ filter: /^@lumino\/widgets$/ }, () => ({ path: join(lumino, "index.ts"), sideEffects: false }));
+    build.onResolve({ filter: /^\.\// }, ({ path, importer }) =>
+      dirname(importer) === lumino ? { path: join(lumino, `${path}.ts`), sideEffects: false } : undefined,
     );
     // Without Ajax and effects: no widget uses either.
     build.onResolve({ filter: /^jquery$/ }, () => ({ path: join(here, "node_modules/jquery/dist/jquery.slim.js") }));
@@ -106,6 +108,8 @@ const scripts = await esbuild.build({
     ),
   },
   pure: ["console.debug", "console.log"],
+  // As the packages whose sources are compiled here compile them.
+  tsconfigRaw: { compilerOptions: { useDefineForClassFields: false } },
 });
 
 /** The file that an entry point became. */

@@ -32,8 +32,8 @@ const ENDED: Readonly<Record<string, Words>> = {
     text: "Signing in again is needed before the page can go on.",
   },
   "no-session": {
-    title: "This session cannot be found",
-    text: "The browser did not send the cookie that belongs to it. If cookies are blocked for this site, please allow them.",
+    title: UNKNOWN.title,
+    text: `${UNKNOWN.text} If this comes back, please check that the browser accepts cookies from this site.`,
   },
   "foreign-origin": {
     title: "This page may not connect here",

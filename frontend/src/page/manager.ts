@@ -9,11 +9,11 @@ import {
   type WidgetView,
 } from "@jupyter-widgets/base";
 import { ManagerBase } from "@jupyter-widgets/base-manager";
-import { DescriptionView } from "@jupyter-widgets/controls";
+import { DescriptionView } from "@jupyter-widgets/controls/lib/widget_description";
 import type { Kernel, KernelMessage } from "@jupyterlab/services";
 import type { JSONObject } from "@lumino/coreutils";
 import { mathTypesetter } from "./math";
-import { loadModule } from "./modules";
+import { loadClass } from "./modules";
 import { planCatchUp, type WidgetStates } from "./states";
 
 const WIDGET_TARGET = "jupyter.widget";
@@ -183,7 +183,7 @@ export class WidgetManager extends ManagerBase {
     moduleName: string,
     moduleVersion: string,
   ): Promise<typeof WidgetModel | typeof WidgetView> {
-    return loadModule(this, className, moduleName, moduleVersion);
+    return loadClass(this, className, moduleName, moduleVersion);
   }
 
   protected override async _create_comm(

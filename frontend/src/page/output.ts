@@ -1,12 +1,24 @@
 /** Output widgets: Jupyter's renderers, loaded with the first of them. */
 import * as output from "@jupyter-widgets/html-manager/lib/output";
 import { WIDGET_MIMETYPE, WidgetRenderer } from "@jupyter-widgets/html-manager/lib/output_renderers";
+import type { IOutput } from "@jupyterlab/nbformat";
 import { RenderMimeRegistry, standardRendererFactories } from "@jupyterlab/rendermime";
 import type { WidgetManager } from "./manager";
 import { mathTypesetter } from "./math";
+import { whatFollows } from "./outputs";
 import { loadStyle } from "./styles";
 
 type Rendering = WidgetManager & { renderMime?: RenderMimeRegistry };
+
+/** Appends what is new; upstream draws all outputs anew for each line that is printed. */
+export class OutputModel extends output.OutputModel {
+  override setOutputs(model?: unknown, value?: unknown, options?: unknown): void {
+    // Without arguments this is the first time, and there is nothing to append to.
+    const added = model ? whatFollows(this.previous("outputs"), this.get("outputs") as IOutput[]) : null;
+    if (added) for (const it of added) this.outputs.add(it);
+    else super.setOutputs(model, value, options);
+  }
+}
 
 /** The module of output widgets, once the manager can render what they hold. */
 export async function outputModule(manager: Rendering): Promise<Readonly<Record<string, unknown>>> {
@@ -29,5 +41,5 @@ export async function outputModule(manager: Rendering): Promise<Readonly<Record<
     manager.renderMime = registry;
     await loadStyle("output");
   }
-  return output as unknown as Readonly<Record<string, unknown>>;
+  return { ...output, OutputModel };
 }

@@ -23,12 +23,9 @@ export class Roots {
    * first old one goes, so that nothing flickers.
    */
   async show(ids: readonly string[]): Promise<void> {
-    const views = new Map<string, DOMWidgetView>();
-    for (const id of ids) {
-      let key = `${id} 0`;
-      for (let i = 1; views.has(key); i++) key = `${id} ${i}`;
-      views.set(key, this.#views.get(key) ?? (await this.#create(id)));
-    }
+    const keys = ids.map((id, i) => `${id} ${ids.slice(0, i).filter((it) => it === id).length}`);
+    const made = await Promise.all(ids.map(async (id, i) => this.#views.get(keys[i] ?? "") ?? this.#create(id)));
+    const views = new Map(made.map((view, i) => [keys[i] ?? "", view]));
     const old = this.#views;
     this.#views = views;
     let place = this.#container.firstChild;
