@@ -320,9 +320,9 @@ class VirtualKernelContext:
             ContextClosed: the kernel is closing or closed; the coroutine is closed.
         """
         run = self._run
-        if run is None:
+        if run is None or self._closing is not None:
             coroutine.close()
-            raise ContextClosed(self.id, doing="start a task")
+            raise ContextClosed(self.id, doing="start a task", reason=self._close_reason)
         return run.tasks.create(coroutine, run.variables(), name)
 
     def restart(self) -> concurrent.futures.Future[CloseReport]:
@@ -413,6 +413,7 @@ class VirtualKernelContext:
             future.set_exception(ContextClosed(self.id, doing="restart", reason=self._close_reason))
             return
         self._fire(Event.RESTART)
+        self._stop_taking()
         self._restart_task = self._owner.spawn(self._do_restart())
         self._restart_task.add_done_callback(partial(_hand_over, future), context=contextvars.Context())
 
@@ -443,6 +444,7 @@ class VirtualKernelContext:
 
     def _begin_close(self, future: concurrent.futures.Future[CloseReport]) -> None:
         self._fire(Event.CLOSE)
+        self._stop_taking()
         self._owner.cancel_cull(self)
         closing = self._owner.spawn(self._do_close())
         # From outside: inside, the coroutine's own frame would still refer to the context.
@@ -464,6 +466,10 @@ class VirtualKernelContext:
         self._owner.record(report)
         self._fire(Event.TORN_DOWN)
         return report
+
+    def _stop_taking(self) -> None:
+        if self._run is not None:
+            _ = self._run.stop_taking()  # the teardown waits for it
 
     def _end_connections(self, reason: str) -> None:
         for sink in self._pages.take_sinks():

@@ -50,6 +50,7 @@ class KernelRun:
         self._variables.run(current.bind, self.handle)
         self._loop = loop
         self._workers = workers
+        self._stopped: asyncio.Future[None] | None = None
 
     def start(self, page: PageFunction, start_hooks: Iterable[StartHook]) -> None:
         """Run the start hooks and the page function, as the first job.  Loop only."""
@@ -66,10 +67,24 @@ class KernelRun:
         variables.run(current.bind, self.handle)
         return variables
 
+    def stop_taking(self) -> "asyncio.Future[None]":
+        """Take no more frames and tasks, and drop the frames that wait.  Loop only.
+
+        Returns:
+            Done when no job runs any more; the same future however often it is asked.
+        """
+        if self._stopped is None:
+            self.tasks.refuse_new()
+            self._stopped = self._loop.create_future()
+            self.mailbox.close(partial(_settle_from_anywhere, self._loop, self._stopped))
+        return self._stopped
+
     async def take_down(self, teardown: Teardown, end_connections: Callable[[], object]) -> None:
         """The steps that end a run, in their fixed order.  Loop only, once."""
-        self.tasks.refuse_new()
-        await self._stop_jobs(teardown)
+        stopped = self.stop_taking()
+        if not await teardown.until("running job", stopped, self._where_the_job_is):
+            # Its thread is lost to the other kernels, until the job ends after all.
+            stopped.add_done_callback(partial(_recover, self._workers.give_up_on_one()))
         while (hook := self.hooks.pop()) is not None:
             await teardown.in_worker(f"hook {_name(hook)}", hook, self._teardown_variables())
             del hook
@@ -80,13 +95,6 @@ class KernelRun:
         await teardown.in_worker("kernel", self.host.close_kernel, self._teardown_variables())
         teardown.here("websockets", end_connections)
         teardown.here("values", self.values.clear)
-
-    async def _stop_jobs(self, teardown: Teardown) -> None:
-        stopped: asyncio.Future[None] = self._loop.create_future()
-        self.mailbox.close(partial(_settle_from_anywhere, self._loop, stopped))
-        if not await teardown.until("running job", stopped, self._where_the_job_is):
-            # Its thread is lost to the other kernels, until the job ends after all.
-            stopped.add_done_callback(partial(_recover, self._workers.give_up_on_one()))
 
     def _where_the_job_is(self) -> str:
         return stack_of_thread(self.mailbox.thread_ident)
