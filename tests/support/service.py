@@ -84,7 +84,7 @@ async def serving(
             assert await service.registry.drain() == []
 
 
-async def turns(number: int = 20) -> None:
+async def turns(number: int = 100) -> None:
     """Let the loop take some turns, for what needs nothing but turns."""
     for _turn in itertools.repeat(None, number):
         await asyncio.sleep(0)
