@@ -42,6 +42,7 @@ def receive(host: "KernelHost", page_id: str, frame: str | bytes) -> None:
         if sink is not None:
             sink.close(CloseCode.MALFORMED, "malformed-frame")
         return
+    host.reporter.sweep()
     parent = parent_header.set(message["header"])
     page = current_page.set(page_id)
     try:

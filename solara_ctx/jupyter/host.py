@@ -208,6 +208,7 @@ class KernelHost:
             self._guarded(widget.close, f"close() of a {type(widget).__name__}")
         for widget in list(self._made):
             sever_widget(widget)
+            widget._trait_values["comm"] = None  # in case its own close() has failed
         self._widgets.clear()
         self._made.clear()
 

@@ -13,6 +13,7 @@ from traitlets import TraitError
 
 from solara_ctx.errors import redact
 from solara_ctx.jupyter import outputs
+from solara_ctx.jupyter.frames import FrameSweeper
 from solara_ctx.jupyter.session import IOPUB, Stream, ToPage
 
 log = logging.getLogger(__name__)
@@ -43,10 +44,16 @@ class Reporter:
         self._debug = debug
         self._publish: Publish | None = publish
         self._warnings_left = _WARNINGS_LIMIT
+        self._sweeper = FrameSweeper()
 
     def sever(self) -> None:
         """Tell the log only, from now on."""
         self._publish = None
+        self._sweeper.sever()
+
+    def sweep(self) -> None:
+        """Let the errors that were reported so far keep nothing of what has ended."""
+        self._sweeper.sweep()
 
     def showtraceback(self, *_: object, **__: object) -> None:
         """Report the exception that is being handled.
@@ -71,7 +78,7 @@ class Reporter:
         with outputs.suspended():
             log.error("%s of kernel %s failed", what, self._name, exc_info=error)
         self.publish_error(IOPUB, error_content(error, details=self._debug or outputs.is_capturing()))
-        _clear_frames(error)
+        self._sweeper.note(error)
 
     def shell_error(self, error: BaseException, lines: list[str]) -> None:
         """IPython shows an error, with a traceback that it has formatted."""
@@ -81,6 +88,7 @@ class Reporter:
         if content["traceback"]:
             content["traceback"] = lines
         self.publish_error(IOPUB, content)
+        self._sweeper.note(error)
 
     def page_fault(self, page_id: str, reason: str, error: BaseException | None = None, *, quiet: bool = False) -> None:
         """A page has sent what can't be handled: a line in the log, the first few times, and an error for that page.
@@ -139,15 +147,6 @@ def format_traceback(error: BaseException) -> str:
         outermost = outermost.tb_next
     trace: TracebackType | None = outermost or error.__traceback__
     return "".join(traceback.format_exception(type(error), error, trace))
-
-
-def _clear_frames(error: BaseException | None) -> None:
-    """Let a traceback that somebody keeps, a log handler for example, not keep widgets and the user's objects too."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        traceback.clear_frames(error.__traceback__)
-        error = error.__cause__ or error.__context__
 
 
 def _is_page_fault(error: BaseException) -> bool:

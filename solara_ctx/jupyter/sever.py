@@ -7,7 +7,7 @@ closed kernel changes a number that nobody sees, and gets no exception.
 from collections.abc import Iterable
 from typing import Any
 
-from ipywidgets import CallbackDispatcher, Layout, Style, Widget
+from ipywidgets import CallbackDispatcher, Layout, Style, Widget, interactive
 from traitlets import HasTraits
 
 _CONTAINERS = (list, tuple, set, frozenset, dict)
@@ -24,6 +24,9 @@ def sever_widget(widget: Widget) -> None:
     for dispatcher in dispatchers:
         # A list of its own for each: user code may be iterating over the old one.
         dispatcher.callbacks = []
+    function = widget.f if isinstance(widget, interactive) else None
+    if function is not None and getattr(function, "widget", None) is widget:
+        del function.widget  # `interact` puts it there, even on a function of a module
     sever_observers(widget)
     values = widget._trait_values
     for name, value in list(values.items()):

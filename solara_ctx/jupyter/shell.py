@@ -176,6 +176,11 @@ class KernelShell(ZMQInteractiveShell):
         hook.session, hook.pub_socket = self.kernel.session, IOPUB
         self.display_trap = _NoDisplayTrap(hook=hook)  # type: ignore[no-untyped-call]
 
+    def init_completer(self) -> None:
+        """Without jedi: it keeps copies of the namespaces that it has looked at in cycles and caches of its own."""
+        super().init_completer()  # type: ignore[no-untyped-call]
+        self.Completer.use_jedi = False
+
     # What upstream does to the process later on
 
     def _get_exc_info(self, exc_tuple: Any = None) -> Any:

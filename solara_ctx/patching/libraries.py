@@ -24,7 +24,7 @@ from solara_ctx.jupyter.comms import KernelComm
 from solara_ctx.jupyter.host import KernelHost, current_host, living_host
 from solara_ctx.jupyter.shell import KernelShell
 from solara_ctx.patching.stack import Patch
-from solara_ctx.patching.weak_methods import on_msg_weakly
+from solara_ctx.patching.weak_methods import observe_weakly, on_msg_weakly
 
 T = TypeVar("T")
 
@@ -69,6 +69,13 @@ def patches() -> Sequence[Patch]:
             attribute="on_msg",
             make=on_msg_weakly,
             why="Button and Text register bound methods of themselves with themselves: a cycle per widget",
+            upstream=_IPYWIDGETS,
+        ),
+        Patch(
+            target=Widget,
+            attribute="observe",
+            make=observe_weakly,
+            why="AppLayout and its kin observe themselves with a method of themselves: the same cycle",
             upstream=_IPYWIDGETS,
         ),
         Patch(

@@ -3,9 +3,11 @@
 import weakref
 from collections.abc import Callable
 from types import MethodType
-from typing import Any
+from typing import Any, TypeVar
 
 from ipywidgets import Widget
+
+T = TypeVar("T")
 
 
 class WeakMethod:
@@ -28,14 +30,26 @@ class WeakMethod:
         return hash(self._method)
 
 
+def weakly(self: object, callback: T) -> T | WeakMethod:
+    """A method of *self* as something that does not keep *self*; any other callback as it is."""
+    return WeakMethod(callback) if isinstance(callback, MethodType) and callback.__self__ is self else callback
+
+
 def on_msg_weakly(original: Callable[..., None]) -> Callable[..., None]:
-    """`Widget.on_msg` that holds a widget's own methods weakly, and every other callback as before."""
+    """`Widget.on_msg` that holds a widget's own methods weakly."""
 
     def on_msg(self: Widget, callback: Callable[..., Any], remove: bool = False) -> None:  # noqa: FBT001, FBT002
         """(Un)register a callback for custom messages of the page."""
-        if isinstance(callback, MethodType) and callback.__self__ is self:
-            original(self, WeakMethod(callback), remove)
-        else:
-            original(self, callback, remove)
+        original(self, weakly(self, callback), remove)
 
     return on_msg
+
+
+def observe_weakly(original: Callable[..., None]) -> Callable[..., None]:
+    """`Widget.observe` that holds a widget's own methods weakly."""
+
+    def observe(self: Widget, handler: Callable[..., Any], *args: Any, **options: Any) -> None:
+        """Call *handler* when a trait changes."""
+        original(self, weakly(self, handler), *args, **options)
+
+    return observe

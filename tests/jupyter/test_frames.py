@@ -1,0 +1,165 @@
+"""A kept traceback keeps nothing, and what waits goes on waiting."""
+
+import asyncio
+import contextlib
+import weakref
+from collections.abc import AsyncIterator, Generator, Iterator
+
+from solara_ctx.jupyter.frames import FrameSweeper
+
+
+class Thing:
+    """Something to be kept."""
+
+
+def failing(thing: Thing) -> None:
+    raise LookupError
+
+
+def caught(thing: Thing) -> LookupError:
+    try:
+        failing(thing)
+    except LookupError as error:
+        return error
+    raise AssertionError
+
+
+def test_finished_frames_let_go() -> None:
+    """The locals of the functions that an error came through, and of those that called them, are gone."""
+    sweeper = FrameSweeper()
+
+    def calling() -> tuple["weakref.ref[Thing]", LookupError]:
+        thing = Thing()
+        error = caught(thing)
+        sweeper.note(error)
+        return weakref.ref(thing), error
+
+    reference, error = calling()
+    assert reference() is not None
+    sweeper.sweep()
+    assert reference() is None
+    assert error.__traceback__ is not None
+
+
+def test_what_still_runs_is_left_until_it_has_ended() -> None:
+    """A function that goes on after it has caught the error keeps its locals for as long."""
+    sweeper = FrameSweeper()
+
+    def calling() -> str:
+        thing = "mine"
+        sweeper.note(caught(Thing()))
+        sweeper.sweep()
+        return thing
+
+    assert calling() == "mine"
+
+
+def test_causes_and_contexts_are_swept_too() -> None:
+    """An error that was raised while another one was handled brings that one's frames along, even in a circle."""
+    sweeper = FrameSweeper()
+    first, second = caught(thing := Thing()), caught(thing)
+    reference = weakref.ref(thing)
+    del thing
+    first.__cause__, second.__context__ = second, first
+    sweeper.note(first)
+    sweeper.sweep()
+    assert reference() is None
+
+
+def test_only_the_latest_errors_are_kept() -> None:
+    """A sweeper does not grow with the number of errors."""
+    sweeper = FrameSweeper()
+    for _ in range(100):
+        sweeper.note(caught(Thing()))  # this very function runs on, so each of them has to wait
+    assert len(sweeper._errors) == 8
+    sweeper.sever()
+    assert not sweeper._errors
+
+
+def note_in(sweeper: FrameSweeper) -> LookupError:
+    error = caught(Thing())
+    sweeper.note(error)
+    return error
+
+
+def test_a_waiting_generator_is_not_ended() -> None:
+    """A generator that had an error and yields is not closed under its owner."""
+    sweeper = FrameSweeper()
+
+    def generator() -> Generator[str, None, None]:
+        thing = "mine"
+        yield note_in(sweeper).__class__.__name__
+        yield thing
+
+    generated = generator()
+    assert next(generated) == "LookupError"
+    sweeper.sweep()
+    assert next(generated) == "mine"
+    generated.close()
+    sweeper.sever()
+
+
+def test_a_waiting_context_manager_is_not_ended() -> None:
+    """Nor is one made of a generator, which an error was thrown into."""
+    sweeper = FrameSweeper()
+
+    @contextlib.contextmanager
+    def managed() -> Iterator[str]:
+        thing = "mine"
+        try:
+            yield thing
+        except LookupError as error:
+            sweeper.note(error)
+            sweeper.sweep()
+            assert thing == "mine"
+
+    with managed():
+        failing(Thing())
+    sweeper.sweep()
+
+
+def test_a_waiting_coroutine_is_not_ended() -> None:
+    """A task that had an error and awaits goes on, and so does an async generator."""
+    sweeper = FrameSweeper()
+
+    async def inner() -> AsyncIterator[str]:
+        thing = "mine"
+        note_in(sweeper)
+        yield thing
+        await asyncio.sleep(0)
+        yield thing
+
+    async def outer() -> str:
+        thing = "mine"
+        note_in(sweeper)
+        async for item in inner():
+            await asyncio.sleep(0)
+            assert item == "mine"
+        return thing
+
+    async def main() -> str:
+        task = asyncio.create_task(outer())
+        while not task.done():
+            sweeper.sweep()
+            await asyncio.sleep(0)
+        return await task
+
+    assert asyncio.run(main()) == "mine"
+
+
+def test_a_finished_coroutine_lets_go() -> None:
+    """The locals of a coroutine that has ended are gone as well."""
+    sweeper = FrameSweeper()
+
+    async def failed() -> tuple["weakref.ref[Thing]", LookupError]:
+        thing = Thing()
+        try:
+            failing(thing)
+        except LookupError as error:
+            sweeper.note(error)
+            return weakref.ref(thing), error
+        raise AssertionError
+
+    reference, _error = asyncio.run(failed())
+    sweeper.sweep()
+    assert reference() is None
