@@ -32,7 +32,7 @@ def used_page() -> widgets.Widget:
     def clicked(_button: widgets.Button) -> None:
         with out:
             print("printed")  # noqa: T201 - into the widget
-            display("displayed by the shell")
+            display("displayed by the shell")  # type: ignore[no-untyped-call]
         get_current_context().create_task(answer())
 
     async def answer() -> None:
@@ -100,9 +100,7 @@ async def serve_page(
 
 
 @pytest.mark.usefixtures("without_gc")
-async def test_a_page_that_is_left_is_gone(
-    page: Page, serve_here: Callable[..., Awaitable[ServerThread]]
-) -> None:
+async def test_a_page_that_is_left_is_gone(page: Page, serve_here: Callable[..., Awaitable[ServerThread]]) -> None:
     """Navigate away: the beacon closes the kernel, and every object of the page dies."""
     server, app = await serve_page(serve_here)
     references, closed = await use(page, server, app)

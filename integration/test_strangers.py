@@ -57,21 +57,20 @@ FAKES: list[Fake] = [
 async def test_a_stranger_is_refused_with_403(serve: Serve, fake: Fake) -> None:
     """The websocket before its handshake, the beacon and the REST calls likewise; the rightful page is not harmed."""
     server = await serve(APP)
-    async with JupyterClient(server.url) as mine, JupyterClient(server.url) as theirs:
-        async with theirs.websocket() as socket:
-            await ask(socket, message("kernel_info_request"))
-            parts = await fake(mine, theirs)
-            assert (await mine.refusal(**parts)).status_code == httpx2.codes.FORBIDDEN
-            path = mine.kernel_path(parts.get("kernel_id"))
-            headers = {"Cookie": parts.get("cookie", mine.cookie())}
-            headers |= {"Origin": parts["origin"]} if "origin" in parts else {}
-            async with httpx2.AsyncClient(base_url=server.url, headers=headers) as http:
-                beacon = await http.post(f"{path}/pages/{theirs.page_id}/close")
-                assert beacon.status_code == httpx2.codes.FORBIDDEN
-                assert (await http.delete(path)).status_code == httpx2.codes.FORBIDDEN
-                assert (await http.post(f"{path}/restart")).status_code == httpx2.codes.FORBIDDEN
-            assert (await theirs.http.get(theirs.kernel_path())).json()["execution_state"] == "idle"
-            await ask(socket, message("kernel_info_request"))
+    async with JupyterClient(server.url) as mine, JupyterClient(server.url) as theirs, theirs.websocket() as socket:
+        await ask(socket, message("kernel_info_request"))
+        parts = await fake(mine, theirs)
+        assert (await mine.refusal(**parts)).status_code == httpx2.codes.FORBIDDEN
+        path = mine.kernel_path(parts.get("kernel_id"))
+        headers = {"Cookie": parts.get("cookie", mine.cookie())}
+        headers |= {"Origin": parts["origin"]} if "origin" in parts else {}
+        async with httpx2.AsyncClient(base_url=server.url, headers=headers) as http:
+            beacon = await http.post(f"{path}/pages/{theirs.page_id}/close")
+            assert beacon.status_code == httpx2.codes.FORBIDDEN
+            assert (await http.delete(path)).status_code == httpx2.codes.FORBIDDEN
+            assert (await http.post(f"{path}/restart")).status_code == httpx2.codes.FORBIDDEN
+        assert (await theirs.http.get(theirs.kernel_path())).json()["execution_state"] == "idle"
+        await ask(socket, message("kernel_info_request"))
 
 
 async def ended(client: JupyterClient) -> dict[str, str] | None:
@@ -104,7 +103,7 @@ async def test_the_beacon_is_idempotent(serve: Serve) -> None:
             for _ in range(3):
                 assert (await client.http.post(beacon)).status_code == httpx2.codes.NO_CONTENT
             await socket.wait_closed()
-        gone = await wait_until(lambda: ended(client), what="the kernel's end")
+        gone = await wait_until(lambda: ended(client), what="the kernel's end") or {}
         assert gone["reason"] == "page-closed"
         assert (await client.http.post(beacon)).status_code == httpx2.codes.NO_CONTENT
         async with client.websocket() as late:

@@ -10,9 +10,7 @@ from integration.conftest import Serve
 CLICKS = 200
 
 
-async def test_two_browsers_never_see_each_others_values(
-    browse: Callable[[], Awaitable[Page]], serve: Serve
-) -> None:
+async def test_two_browsers_never_see_each_others_values(browse: Callable[[], Awaitable[Page]], serve: Serve) -> None:
     """200 clicks each, interleaved: each page counts its own clicks, one by one, and nothing else."""
     server = await serve("integration.support.apps.counter:app")
     pages = [await browse(), await browse()]

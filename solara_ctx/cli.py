@@ -4,6 +4,7 @@ import argparse
 import importlib
 import importlib.util
 import logging
+import re
 import sys
 import threading
 import time
@@ -154,7 +155,7 @@ def _open_when_ready(url: str) -> None:
 
 
 def _is_drive(target: str) -> bool:
-    return len(target) > 2 and target[1] == ":" and target[2] in "\\/" and target.count(":") == 1
+    return re.fullmatch(r"[A-Za-z]:[\\/][^:]*", target) is not None
 
 
 def _load_file(path: Path) -> ModuleType:

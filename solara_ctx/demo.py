@@ -23,8 +23,8 @@ clicks: KernelVar[int] = KernelVar("clicks", default=0)
 def demo() -> widgets.Widget:
     """The demo page: everything on it lives in the page's own kernel."""
     intro = widgets.HTML(
-        "<h1>solara_ctx</h1><p>This page has a Python kernel of its own on the server. Open it in a second tab: that one "
-        "has another. Close the tab: its kernel is gone, at once and entirely.</p>"
+        "<h1>solara_ctx</h1><p>This page has a Python kernel of its own on the server. Open it in a second tab: that "
+        "one has another. Close the tab: its kernel is gone, at once and entirely.</p>"
     )
     tabs = widgets.Tab(
         children=[_slider(), _clicks(), _text(), _work(), _kernel()],

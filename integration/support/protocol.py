@@ -65,7 +65,6 @@ class JupyterClient:
             proxy=None,
         )
 
-
     async def refusal(
         self,
         *,

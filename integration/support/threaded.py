@@ -31,7 +31,7 @@ class ServerThread:
 
     @property
     def connections(self) -> set[Any]:
-        """uvicorn's protocol objects, one for each open connection; on its loop only."""
+        """The protocol objects of uvicorn, one for each open connection; on its loop only."""
         return set(self._server.server_state.connections)
 
     async def start(self) -> None:

@@ -11,10 +11,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from solara_ctx.context import VirtualKernelContext
-from solara_ctx.errors import KernelContextError, redact
+from solara_ctx.errors import ContextClosed, KernelContextError, redact
 from solara_ctx.lifecycle import CloseReason, PageStatus, State
 from solara_ctx.registry import KernelRegistry
-from solara_ctx.web.refusals import STOPPING, Refusal, refusal_for
+from solara_ctx.web.refusals import FOREIGN_ORIGIN, NO_SESSION, STOPPING, Refusal, refusal_for
 from solara_ctx.web.session import Sessions, origin_allowed
 
 log = logging.getLogger(__name__)
@@ -109,9 +109,10 @@ class KernelsApi:
         kernel_id = request.path_params["kernel_id"]
         try:
             context = self._registry.find(kernel_id, session)
+        except ContextClosed:
+            return Response(status_code=204)
         except KernelContextError as error:
-            refusal = refusal_for(error)
-            return Response(status_code=204) if refusal.status == 404 else _refuse(refusal)
+            return _refuse(refusal_for(error))
         if context is not None:
             log.debug("a page of kernel %s has closed", redact(kernel_id))
             context.page_close(request.path_params["page_id"])
@@ -121,15 +122,10 @@ class KernelsApi:
         foreign = self._foreign(request)
         if foreign is not None:
             return foreign
-        session_id = self._sessions.find(request)
-        if session_id is None:
-            return Refusal(403, "no-session", "there is no session cookie of this server; load the page first")
-        return session_id
+        return self._sessions.find(request) or NO_SESSION
 
     def _foreign(self, request: Request) -> Refusal | None:
-        if origin_allowed(request, self._registry.settings.allowed_origins):
-            return None
-        return Refusal(403, "foreign-origin", "this page's origin may not ask for that (SOLARA_ALLOWED_ORIGINS)")
+        return None if origin_allowed(request, self._registry.settings.allowed_origins) else FOREIGN_ORIGIN
 
     def _stopping(self) -> Refusal | None:
         return STOPPING if self._registry.draining else None

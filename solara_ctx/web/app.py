@@ -41,8 +41,8 @@ class KernelApp:
 
     Args:
         pages: A page function, or several by path.  It runs once per page, in a worker thread, inside the page's
-            kernel context; it takes no argument, or the page's `starlette.requests.HTTPConnection`; it returns a widget, a sequence
-            of widgets, or `None`.
+            kernel context; it takes no argument, or the page's `starlette.requests.HTTPConnection`; it returns a
+            widget, a sequence of widgets, or `None`.
         settings: Read from the environment where not given.
 
     Raises:
@@ -51,9 +51,7 @@ class KernelApp:
         TypeError, ValueError: a page function or path can't be used.
     """
 
-    def __init__(
-        self, pages: PageCallable | Mapping[str, PageCallable], *, settings: Settings | None = None
-    ) -> None:
+    def __init__(self, pages: PageCallable | Mapping[str, PageCallable], *, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
         """What the app goes by; frozen."""
         self._pages = Pages(pages)
@@ -86,7 +84,9 @@ class KernelApp:
 
     @asynccontextmanager
     async def lifespan(self, _app: object = None) -> AsyncIterator[None]:
-        """The service's life: give it to the host app, alone or inside the host's own::
+        """The service's life.  Give it to the host app, alone or inside the host's own.
+
+        For example::
 
             @asynccontextmanager
             async def lifespan(app):
@@ -171,8 +171,8 @@ class KernelApp:
             return
         service = await self._start()
         log.warning(
-            "the lifespan of this KernelApp is not wired, so its kernels started with the first request and are closed "
-            "only when the event loop ends; add `lifespan=kernels.lifespan` to the Starlette or FastAPI app it is mounted in"
+            "the lifespan of this KernelApp is not wired, so its service started only now, with the first request; "
+            "add `lifespan=kernels.lifespan` to the Starlette or FastAPI app that it is mounted in"
         )
         # From an empty context: the task lives as long as the loop, and must not keep the request that began it.
         service.keeper = loop.create_task(self._keep(service), context=contextvars.Context())

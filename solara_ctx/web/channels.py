@@ -17,7 +17,14 @@ from solara_ctx.lifecycle import CloseCode
 from solara_ctx.registry import KernelRegistry
 from solara_ctx.run import PageFunction
 from solara_ctx.web.outbox import Outbox
-from solara_ctx.web.refusals import STOPPING, Refusal, refusal_for
+from solara_ctx.web.refusals import (
+    FOREIGN_ORIGIN,
+    NO_SESSION,
+    STOPPING,
+    Refusal,
+    RequestRefused,
+    refusal_for,
+)
 from solara_ctx.web.session import Sessions, origin_allowed
 
 log = logging.getLogger(__name__)
@@ -60,12 +67,12 @@ class Channels:
         outbox = Outbox(
             asyncio.get_running_loop(), subprotocol, limit_bytes=self._registry.settings.kernel_outbox_limit
         )
-        connected = self._connect(websocket, outbox)
-        if isinstance(connected, Refusal):
-            log.info("refused a websocket: %s", connected.message)
-            await _refuse(websocket, connected)
+        try:
+            page_id, context_ref, number = self._connect(websocket, outbox)
+        except RequestRefused as refused:
+            log.info("refused a websocket: %s", refused.refusal.message)
+            await _refuse(websocket, refused.refusal)
             return
-        page_id, context_ref, number = connected
         self._open.add(outbox)
         self._opened_total += 1
         receiver: asyncio.Task[None] | None = None
@@ -84,31 +91,37 @@ class Channels:
                 receiver.cancel()
                 await asyncio.wait((receiver,))
 
-    def _connect(
-        self, websocket: WebSocket, outbox: Outbox
-    ) -> tuple[str, weakref.ref[VirtualKernelContext], int] | Refusal:
-        if not origin_allowed(websocket, self._registry.settings.allowed_origins):
-            return Refusal(403, "foreign-origin", "this page's origin may not connect here (SOLARA_ALLOWED_ORIGINS)")
-        session_id = self._sessions.find(websocket)
-        if session_id is None:
-            return Refusal(403, "no-session", "there is no session cookie of this server; load the page again")
+    def _connect(self, websocket: WebSocket, outbox: Outbox) -> tuple[str, weakref.ref[VirtualKernelContext], int]:
+        """Let the page in: its id, its kernel, and the number of its connection.
+
+        Raises:
+            RequestRefused: it may not come in.
+        """
+        session_id = self._session_of(websocket)
         page_id = websocket.query_params.get("session_id", "")
         if not PAGE_ID.fullmatch(page_id):
-            return Refusal(400, "bad-page-id", "session_id has to be 1 to 64 letters, digits, dots, dashes, underscores")
+            raise RequestRefused(Refusal(400, "bad-page-id", "session_id has to be 1 to 64 letters, digits, or . - _"))
         location = page_location(websocket)
         page = None if location is None else self._find_page(location)
         if page is None:
-            return Refusal(404, "no-such-page", "location does not name a page of this app")
+            raise RequestRefused(Refusal(404, "no-such-page", "location does not name a page of this app"))
         if self._registry.draining:
-            return STOPPING
+            raise RequestRefused(STOPPING)
+        kernel_id = websocket.path_params["kernel_id"]
         try:
-            connection = self._registry.connect(
-                websocket.path_params["kernel_id"], session_id, page_id, sink=outbox, page=page
-            )
+            connection = self._registry.connect(kernel_id, session_id, page_id, sink=outbox, page=page)
         except KernelContextError as error:
-            return refusal_for(error)
+            raise RequestRefused(refusal_for(error)) from None
         # The frames of this websocket may wait a long time for the network; they must not be what keeps the kernel.
         return page_id, weakref.ref(connection.context), connection.number
+
+    def _session_of(self, websocket: WebSocket) -> str:
+        if not origin_allowed(websocket, self._registry.settings.allowed_origins):
+            raise RequestRefused(FOREIGN_ORIGIN)
+        session_id = self._sessions.find(websocket)
+        if session_id is None:
+            raise RequestRefused(NO_SESSION)
+        return session_id
 
     async def _receive(
         self,

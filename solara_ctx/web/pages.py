@@ -42,7 +42,7 @@ class Assets:
     """What the package build has put into `static/`, by its manifest."""
 
     def __init__(self, directory: Path = STATIC_DIRECTORY) -> None:
-        # Reads the system's tables of file types, which Starlette would otherwise do on the event loop at the first file.
+        # Reads the system's tables of file types; Starlette would do so on the event loop, at the first file.
         mimetypes.init()
         try:
             manifest = json.loads((directory / "manifest.json").read_text(encoding="utf-8"))
@@ -171,8 +171,9 @@ def _check_path(path: str) -> str:
 
 def _adapt(path: str, function: PageCallable) -> Callable[[HTTPConnection], object]:
     """A page function that takes the connection, whether the user's does or not."""
-    if not callable(function) or isinstance(function, type):
-        raise TypeError(f"the page at {path} has to be a function, not {function!r}")
+    given: object = function
+    if not callable(given) or isinstance(given, type):
+        raise TypeError(f"the page at {path} has to be a function, not {given!r}")
     if inspect.iscoroutinefunction(function):
         raise TypeError(
             f"the page function at {path} is async; make it a plain function, it runs in a worker thread, "
@@ -183,7 +184,9 @@ def _adapt(path: str, function: PageCallable) -> Callable[[HTTPConnection], obje
     required = [p for p in positional if p.default is p.empty and p.kind is not p.VAR_POSITIONAL]
     required += [p for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
     if len(required) > 1 or (required and required[0].kind is required[0].KEYWORD_ONLY):
-        raise TypeError(f"the page function at {path} may take one argument, the page's connection, not {len(required)}")
+        raise TypeError(
+            f"the page function at {path} may take one argument, the page's connection, not {len(required)}"
+        )
     if positional:
         return cast("Callable[[HTTPConnection], object]", function)
     plain = cast("Callable[[], object]", function)
@@ -191,6 +194,6 @@ def _adapt(path: str, function: PageCallable) -> Callable[[HTTPConnection], obje
 
 
 def _title(function: PageCallable) -> str:
-    name = str(getattr(function, "__name__", type(function).__name__))
-    words = name.strip("_").replace("_", " ").capitalize()
-    return words if words and words != "<lambda>" else "Page"
+    name: object = getattr(function, "__name__", None)
+    words = str(name or type(function).__name__).strip("_").replace("_", " ").capitalize()
+    return "Page" if words in {"", "<lambda>"} else words

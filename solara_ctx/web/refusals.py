@@ -43,6 +43,20 @@ STOPPING = Refusal(503, "server-shutdown", "the server is stopping", 1, CloseCod
 """The server lets nobody in any more."""
 
 
+FOREIGN_ORIGIN = Refusal(403, "foreign-origin", "a page of this origin may not ask for that (SOLARA_ALLOWED_ORIGINS)")
+"""Another site's page asks."""
+NO_SESSION = Refusal(403, "no-session", "there is no session cookie of this server; load the page first")
+"""The request carries no session that we have signed."""
+
+
+class RequestRefused(Exception):
+    """A request is turned away; caught where it is answered."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
+
+
 def refusal_for(error: KernelContextError) -> Refusal:
     """How to turn away a request that failed with one of our errors."""
     match error:

@@ -1,8 +1,8 @@
 """Hear of SIGTERM and SIGINT before the server acts on them.
 
 Pages can only be told while their websockets are open, and uvicorn closes all websockets before it ends the lifespan.
-Without a lifespan nothing at all runs after that: uvicorn raises the signal again when it has shut down, and the process
-is gone before its event loop could cancel a task.
+Without a lifespan nothing at all runs after that: uvicorn raises the signal again when it has shut down, and the
+process is gone before its event loop could cancel a task.
 """
 
 import signal

@@ -52,7 +52,7 @@ async def test_the_first_close_wins() -> None:
 
 
 @pytest.mark.parametrize(("last", "overflows"), [(9, False), (10, False), (11, True)])
-async def test_a_page_that_falls_behind_loses_its_connection(last: int, overflows: bool) -> None:  # noqa: FBT001
+async def test_a_page_that_falls_behind_loses_its_connection(last: int, overflows: bool) -> None:
     """At the limit everything is sent; one byte more, and memory is freed and the page told to come back."""
     sent: list[dict[str, Any]] = []
     socket, box = websocket(sent), outbox(limit_bytes=20)

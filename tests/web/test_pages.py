@@ -68,9 +68,7 @@ def test_what_is_no_page_is_refused_at_once(page: Any, error: type[Exception], m
 
 def test_the_html_carries_the_config_and_no_inline_script(tmp_path: Path) -> None:
     """A strict content security policy lets the page through, and no id breaks out of its element."""
-    response = render(
-        assets(tmp_path), base_url="/sub/", kernel_id="</script><b>", title="A & <b>", debug=False
-    )
+    response = render(assets(tmp_path), base_url="/sub/", kernel_id="</script><b>", title="A & <b>", debug=False)
     html = bytes(response.body).decode()
     assert "<title>A &amp; &lt;b&gt;</title>" in html
     config = re.search(r'id="solara-config">(.*?)</script>', html)

@@ -62,7 +62,7 @@ def test_of_several_cookies_of_one_name_ours_is_found() -> None:
 
 
 @pytest.mark.parametrize(("scheme", "secure"), [("http", False), ("https", True)])
-def test_the_cookie_is_guarded(scheme: str, secure: bool) -> None:  # noqa: FBT001 - a table
+def test_the_cookie_is_guarded(scheme: str, secure: bool) -> None:
     """HttpOnly, SameSite=Lax, below the mount only, and Secure under https."""
     response = Response()
     asked = HTTPConnection({**connection().scope, "scheme": scheme, "root_path": "/sub", "path": "/sub/"})
@@ -146,7 +146,7 @@ def test_a_session_cookie_is_no_kernel_id() -> None:
         ("file://", "", False),
     ],
 )
-def test_origins(origin: str | None, host: str, allowed: bool) -> None:  # noqa: FBT001 - a table
+def test_origins(origin: str | None, host: str, allowed: bool) -> None:
     """Only our own pages, and those of allowed origins, may connect."""
     headers = {"host": host} if origin is None else {"host": host, "origin": origin}
     assert origin_allowed(connection(**headers), ("https://partner.example",)) is allowed
