@@ -51,7 +51,12 @@ function start(root: HTMLElement): void {
   );
   void link.run(signal);
   announceLeaving(window, { closePath: closePath(config), sendBeacon: (path) => navigator.sendBeacon(path) }, signal);
-  wakeOnReturn(window, document, () => link.wake(), signal);
+  let check = () => {};
+  const wake = () => {
+    link.wake();
+    check();
+  };
+  wakeOnReturn(window, document, wake, signal);
 
   import("./page/session").then(
     ({ PageSession }) => {
@@ -63,6 +68,7 @@ function start(root: HTMLElement): void {
       });
       link.listen(session);
       buffer.handOver(session);
+      check = () => session.check();
     },
     (error: unknown) => {
       console.error(error);

@@ -103,6 +103,11 @@ export class KernelSocket {
     this.#face.onopen?.(new Event("open"));
   }
 
+  /** Whether the kernel owes this page an answer. */
+  get isAwaited(): boolean {
+    return this.#inFlight.size > 0;
+  }
+
   lost(): void {
     this.#mode = { kind: "down" };
     const unanswered = [...this.#inFlight.values()];

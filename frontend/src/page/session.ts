@@ -6,6 +6,7 @@ import type { PageResult } from "../connection/state";
 import { isPageAnswer, type PageAnswer } from "./answer";
 import { connectKernel } from "./kernel";
 import { KernelSocket } from "./kernelsocket";
+import { Liveness } from "./liveness";
 import { WidgetManager } from "./manager";
 import { Roots } from "./roots";
 import { isUpdateStates, readStates } from "./states";
@@ -38,6 +39,12 @@ export class PageSession implements LinkListener {
   readonly #kernel: Kernel.IKernelConnection;
   readonly #manager: WidgetManager;
   readonly #roots: Roots;
+  readonly #liveness = new Liveness({
+    ask: () => void this.#kernel.requestKernelInfo().catch((error: unknown) => console.error(error)),
+    giveUp: () => this.#connection?.drop(),
+    now: () => Date.now(),
+  });
+  #connection: Connection | null = null;
   /** The run of the page function that the page shows. */
   #run: string | null = null;
   #answer: PageAnswer | null = null;
@@ -55,7 +62,15 @@ export class PageSession implements LinkListener {
     loadIconsWhenNeeded(options.root, options.signal);
   }
 
+  /** Somebody has come back to the page: find out whether the connection survived. */
+  check(): void {
+    // While the kernel works on what this page has asked for, silence means nothing.
+    if (this.#connection && !this.#socket.isAwaited) this.#liveness.check();
+  }
+
   opened(connection: Connection): void {
+    this.#connection = connection;
+    this.#liveness.heard();
     const shown = this.#run !== null;
     this.#manager.awaitStates();
     this.#socket.opened(connection, shown);
@@ -68,10 +83,13 @@ export class PageSession implements LinkListener {
   }
 
   frame(data: string | ArrayBuffer): void {
+    this.#liveness.heard();
     this.#socket.frame(data);
   }
 
   lost(): void {
+    this.#connection = null;
+    this.#liveness.stop();
     this.#answer = null;
     this.#pageComm?.dispose();
     this.#controlComm?.dispose();

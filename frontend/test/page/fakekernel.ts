@@ -22,6 +22,8 @@ export class FakeKernel {
   /** Whether busy and idle are reported, and updates echoed. */
   answers = true;
   requests = 0;
+  /** How often the page has given a connection up. */
+  drops = 0;
   #session: PageSession | null = null;
   #control = "";
 
@@ -36,7 +38,9 @@ export class FakeKernel {
         queueMicrotask(() => this.#session === session && this.#heard(said));
         return true;
       },
-      drop: () => {},
+      drop: () => {
+        this.drops += 1;
+      },
     };
     session.opened(connection);
   }

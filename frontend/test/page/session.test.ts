@@ -274,6 +274,26 @@ test("a widget of an unknown module says which one is missing, in place", async 
   expect(root.querySelectorAll(".solara-missing")).toHaveLength(1);
 });
 
+test("a connection that died in silence is given up when somebody comes back; a busy kernel's is not", async () => {
+  await connect();
+  vi.useFakeTimers({ shouldAdvanceTime: true });
+  vi.advanceTimersByTime(60_000);
+  kernel.answers = false;
+  root.querySelector("button")?.click(); // the kernel works on this
+  session.check();
+  vi.advanceTimersByTime(60_000);
+  expect(kernel.drops).toBe(0);
+  kernel.cut();
+  kernel.answers = true;
+  await connect();
+  kernel.answers = false;
+  vi.advanceTimersByTime(60_000);
+  session.check();
+  vi.advanceTimersByTime(60_000);
+  expect(kernel.drops).toBe(1);
+  vi.useRealTimers();
+});
+
 test("an answer that is not understood is reported and changes nothing", async () => {
   const error = vi.spyOn(console, "error").mockImplementation(() => {});
   kernel.roots = [7 as unknown as string];
