@@ -71,7 +71,7 @@ async def launch(tmp_path: Path) -> AsyncIterator[Launch]:
             except AssertionError as exc:
                 trouble.append(str(exc))
             trouble += server.complaints()
-            print(f"--- {server.log.name}\n{server.log_text()}")  # noqa: T201  (pytest shows it with a failure)
+            print(f"--- {server.log.name}\n{server.log_text()}")
     assert trouble == []
 
 
