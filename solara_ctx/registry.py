@@ -302,12 +302,15 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
     # What its contexts need of it; see `context.Owner`
 
     def make_host(self, handle: Handle) -> Host:
+        """Make a kernel for a context."""
         return self._make_host(handle)
 
     def start_hooks(self) -> Iterable[Callable[[], Hook | None]]:
+        """What `on_start` has registered, in that order."""
         return tuple(self._start_hooks.values())
 
     def schedule_cull(self, context: VirtualKernelContext) -> "asyncio.Future[None]":
+        """Let a context be culled after the timeout, counted from now."""
         self.cancel_cull(context)
         future: asyncio.Future[None] = self.loop.create_future()
         self._culls[context.id] = future
@@ -316,6 +319,7 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         return future
 
     def cancel_cull(self, context: VirtualKernelContext) -> None:
+        """Forget the cull of a context; harmless when none is due."""
         self._deadlines.cancel(context.id)
         future = self._culls.pop(context.id, None)
         if future is not None:
@@ -323,10 +327,12 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         self._set_timer()
 
     def seconds_to_cull(self, context: VirtualKernelContext) -> float | None:
+        """For how long a context is kept if no page comes back; `None` if no cull is due."""
         due = self._deadlines.due_of(context.id)
         return None if due is None else max(0.0, due - self.clock.now())
 
     def spawn(self, coroutine: Coroutine[object, None, CloseReport]) -> asyncio.Task[CloseReport]:
+        """Run a teardown in a task that nobody can cancel."""
         # An empty context: the task must not inherit the kernel of whoever asked.
         task = _LifecycleTask(coroutine, loop=self.loop, context=contextvars.Context())
         self._lifecycle_tasks.add(task)
@@ -334,6 +340,7 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         return task
 
     def forget(self, context: VirtualKernelContext) -> None:
+        """Take a context out, by identity; only the reason of its end is remembered, for a page that comes back."""
         if self._contexts.get(context.id) is not context:
             return
         del self._contexts[context.id]
@@ -350,6 +357,7 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
             self._ended.popitem(last=False)
 
     def record(self, report: CloseReport) -> None:
+        """Count and log a teardown."""
         self._abandoned_total += sum(step.abandoned for step in report.steps)
         if report.reason == CloseReason.RESTART:
             self._restarted_total += 1
@@ -358,6 +366,7 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         log.info("kernel %s: %s, taken down in %.1f ms", report.kernel, report.reason, report.seconds * 1000)
 
     def scrub_threads(self, idents: set[int]) -> None:
+        """Hand dead foreign threads to whoever can drop what `threading` keeps of them."""
         self._scrub_threads(idents)
 
     def _lifecycle_task_ended(self, task: asyncio.Task[CloseReport]) -> None:
