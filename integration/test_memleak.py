@@ -32,7 +32,7 @@ def used_page() -> widgets.Widget:
     def clicked(_button: widgets.Button) -> None:
         with out:
             print("printed")  # noqa: T201 - into the widget
-            display("displayed by the shell")  # type: ignore[no-untyped-call]
+            display("displayed by the shell")
         get_current_context().create_task(answer())
 
     async def answer() -> None:

@@ -114,7 +114,7 @@ def _serve(
     factory: bool = False,
     reload_dirs: list[str] | None = None,
 ) -> int:
-    config = uvicorn.Config(
+    config = _Config(
         app,
         factory=factory,
         host=options.host,
@@ -134,6 +134,17 @@ def _serve(
         return 0
     server.run()
     return 0 if server.started else 3
+
+
+class _Config(uvicorn.Config):
+    """Lets a `PageTarget` reload: uvicorn asks for an import string, because the app has to be loaded anew in each
+    process, and that is what a target does.
+    """
+
+    @property
+    def should_reload(self) -> bool:
+        """Whether the supervisor watches files."""
+        return self.reload
 
 
 def _redact_logs() -> None:

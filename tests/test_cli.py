@@ -1,0 +1,113 @@
+"""The command line."""
+
+import pickle
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from solara_ctx import cli
+from solara_ctx.cli import PageTarget, UsageError, load_page, main
+from solara_ctx.web.app import KernelApp
+
+PAGE = '''
+def page():
+    """Nothing to see."""
+
+
+def other():
+    """Neither here."""
+
+
+number = 3
+'''
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder with a page, from which nothing stays imported."""
+    (tmp_path / "some_page.py").write_text(PAGE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    before = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [
+        ("some_page.py", "page"),
+        ("./some_page.py:other", "other"),
+        ("some_page:page", "page"),
+        ("some_page", "page"),
+    ],
+)
+@pytest.mark.usefixtures("folder")
+def test_a_page_is_found(target: str, name: str) -> None:
+    """By file, by file and name, by module and name; `page` is the default name."""
+    assert getattr(load_page(target), "__name__", "") == name
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("nowhere.py", "there is no file nowhere.py"),
+        ("no_such_module:page", "there is no module no_such_module"),
+        ("some_page.py:absent", "has no 'absent'"),
+        ("some_page.py:number", "neither a page function nor a KernelApp"),
+    ],
+)
+@pytest.mark.usefixtures("folder")
+def test_what_is_not_there_is_said_in_one_line(target: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """No traceback for a typing mistake; exit status 2, as for any wrong usage."""
+    with pytest.raises(UsageError, match=message):
+        load_page(target)
+    assert main(["run", target]) == 2
+    complaint = capsys.readouterr().err
+    assert complaint.startswith("solara-ctx: ")
+    assert complaint.count("\n") == 1
+
+
+def test_an_error_in_the_page_itself_is_not_hidden(folder: Path) -> None:
+    """A module that the page misses is the page's own error, with its traceback."""
+    (folder / "broken.py").write_text("import no_such_module_at_all")
+    with pytest.raises(ModuleNotFoundError, match="no_such_module_at_all"):
+        load_page("broken")
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_target_makes_an_app_in_another_process_too() -> None:
+    """The reloading server pickles the target into each process that serves."""
+    target = pickle.loads(pickle.dumps(PageTarget("some_page.py")))  # noqa: S301 - our own bytes
+    assert isinstance(target(), KernelApp)
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_setting_that_is_nonsense_is_said_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The server does not start, and says which variable is wrong, and how to write it."""
+    monkeypatch.setenv("SOLARA_KERNEL_CULL_TIMEOUT", "soon")
+    assert main(["run", "some_page.py"]) == 2
+    complaint = capsys.readouterr().err
+    assert "SOLARA_KERNEL_CULL_TIMEOUT can't be 'soon'" in complaint
+    assert '"24h"' in complaint
+
+
+def test_help_and_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    """`--help` ends with 0, an unknown command with 2."""
+    for arguments, status in ((["--help"], 0), (["run", "--help"], 0), (["nonsense"], 2), ([], 2)):
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        assert ended.value.code == status
+    assert "demo" in capsys.readouterr().out
+
+
+def test_a_windows_path_is_one_file() -> None:
+    """The colon of a drive does not begin a name."""
+    assert cli._is_drive("C:\\apps\\page.py")
+    assert not cli._is_drive("page.py:name")
+    assert not cli._is_drive("C:\\apps\\page.py:name")
