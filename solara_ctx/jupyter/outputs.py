@@ -260,17 +260,15 @@ def _apply_waiting(widget: Output, queue: _Queue) -> None:
 
 
 def _append(outputs: list[Record], record: Record) -> None:
-    last = outputs[-1] if outputs else None
-    if (
-        record["output_type"] == "stream"
-        and last is not None
-        and last.get("output_type") == "stream"
-        and last.get("name") == record["name"]
-    ):
-        # A new dict: the old one is a value that the trait has had.
-        outputs[-1] = {**last, "text": _joined(last["text"], record["text"])}
-    else:
+    if record["output_type"] != "stream":
         outputs.append(record)
+        return
+    last = outputs[-1] if outputs else {}
+    before = ""
+    if (last.get("output_type"), last.get("name")) == ("stream", record["name"]):
+        before = outputs.pop()["text"]
+    # A new dict: the old one is a value that the trait has had.
+    outputs.append({**record, "text": _joined(before, record["text"])})
 
 
 def _joined(text: str, more: str) -> str:

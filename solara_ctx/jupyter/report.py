@@ -74,16 +74,13 @@ class Reporter:
 
     def user_error(self, error: BaseException, what: str) -> None:
         """User code has failed: one log entry with the traceback, and an error for the pages or the current output."""
-        # Logging may well write to sys.stderr, which must not be what an Output of the page captures.
-        with outputs.suspended():
-            log.error("%s of kernel %s failed", what, self._name, exc_info=error)
+        _log(logging.ERROR, "%s of kernel %s failed", what, self._name, error=error)
         self.publish_error(IOPUB, error_content(error, details=self._debug or outputs.is_capturing()))
         self._sweeper.note(error)
 
     def shell_error(self, error: BaseException, lines: list[str]) -> None:
         """IPython shows an error, with a traceback that it has formatted."""
-        with outputs.suspended():
-            log.error("code in the shell of kernel %s failed", self._name, exc_info=error)
+        _log(logging.ERROR, "code in the shell of kernel %s failed", self._name, error=error)
         content = error_content(error, details=self._debug or outputs.is_capturing())
         if content["traceback"]:
             content["traceback"] = lines
@@ -103,7 +100,7 @@ class Reporter:
         if not quiet and self._warnings_left > 0:
             self._warnings_left -= 1
             level = logging.WARNING
-        log.log(level, "a page of kernel %s sent %s", self._name, reason)
+        _log(level, "a page of kernel %s sent %s", self._name, reason)
         ename = "BadMessage" if error is None else type(error).__name__
         self.publish_error(ToPage(page_id, "iopub"), {"ename": ename, "evalue": reason, "traceback": []})
 
@@ -113,8 +110,14 @@ class Reporter:
         if publish is not None:
             try:
                 publish(stream, "error", content)
-            except Exception:
-                log.debug("an error message of kernel %s could not be sent", self._name, exc_info=True)
+            except Exception:  # noqa: BLE001 - an observer of the Output that it goes to, for example
+                _log(logging.DEBUG, "an error message of kernel %s could not be sent", self._name)
+
+
+def _log(level: int, message: str, *facts: object, error: BaseException | None = None) -> None:
+    # A handler may well write to sys.stderr, and that must not be what an Output of the page captures.
+    with outputs.suspended():
+        log.log(level, message, *facts, exc_info=error)
 
 
 def shown(text: object) -> str:

@@ -23,6 +23,7 @@ from solara_ctx.jupyter import outputs
 from solara_ctx.jupyter.comms import KernelComm
 from solara_ctx.jupyter.host import KernelHost, current_host, living_host
 from solara_ctx.jupyter.shell import KernelShell
+from solara_ctx.patching import streams
 from solara_ctx.patching.stack import Patch
 from solara_ctx.patching.weak_methods import observe_weakly, on_msg_weakly
 
@@ -292,6 +293,7 @@ def _output_enter(original: Callable[[Output], None]) -> Callable[[Output], None
     def __enter__(self: Output) -> None:  # noqa: N807 - replaces it
         """Capture what is printed and displayed here from now on."""
         if isinstance(self.comm, KernelComm):
+            streams.capture_current_streams()
             outputs.enter(self)
         else:
             original(self)

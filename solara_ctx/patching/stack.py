@@ -23,8 +23,10 @@ class Patch:
     why: str
     upstream: str
     """The package and the versions that it was written against."""
-    shared: bool = False
-    """Others replace it in the normal course of things, too (`sys.stdout`): no word when they have."""
+    undo: Callable[[Any], Any] | None = None
+    """Makes what is to stand there at the end from what stands there then, for what others replace in the normal
+    course of things, too (`sys.stdout`).  `None`: the original, if the replacement is still there.
+    """
 
     def __str__(self) -> str:
         return f"{getattr(self.target, '__name__', self.target)}.{self.attribute}"
@@ -97,9 +99,10 @@ class PatchStack:
         while self._applied:
             applied = self._applied.pop()
             patch = applied.patch
-            if vars(patch.target).get(patch.attribute, _ABSENT) is not applied.replacement:
-                level = logging.DEBUG if patch.shared else logging.WARNING
-                log.log(level, "%s was replaced by somebody else after we had replaced it; left as it is", patch)
+            if patch.undo is not None:
+                setattr(patch.target, patch.attribute, patch.undo(getattr(patch.target, patch.attribute)))
+            elif vars(patch.target).get(patch.attribute, _ABSENT) is not applied.replacement:
+                log.warning("%s was replaced by somebody else after we had replaced it; left as it is", patch)
             elif applied.original is _ABSENT:
                 delattr(patch.target, patch.attribute)
             else:

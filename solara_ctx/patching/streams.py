@@ -72,7 +72,7 @@ def patches() -> Sequence[Patch]:
                 make=partial(_captured, name),
                 why="print() has no other seam, and an Output shows what was printed in it",
                 upstream="CPython 3.11 to 3.13",
-                shared=True,
+                undo=_uncaptured,
             )
             for name in ("stdout", "stderr")
             if getattr(sys, name) is not None
@@ -83,7 +83,6 @@ def patches() -> Sequence[Patch]:
             make=_display_hook,
             why="IPython puts the hook of the running shell there, one for the process",
             upstream="ipython 9",
-            shared=True,
         ),
     )
 
@@ -91,6 +90,21 @@ def patches() -> Sequence[Patch]:
 def _captured(name: str, stream: TextIO | CapturedStream) -> CapturedStream:
     # Where somebody had saved ours, and put it back after we had left, it is not wrapped again.
     return stream if isinstance(stream, CapturedStream) else CapturedStream(name, stream)
+
+
+def _uncaptured(stream: TextIO | CapturedStream) -> TextIO:
+    return stream._solara_ctx_stream if isinstance(stream, CapturedStream) else stream
+
+
+def capture_current_streams() -> None:
+    """Let `sys.stdout` and `sys.stderr` be captured, though somebody has replaced them since the patches were applied.
+
+    pytest does so between the phases of a test, `contextlib.redirect_stdout` for a block.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is not None and not isinstance(stream, CapturedStream):
+            setattr(sys, name, CapturedStream(name, stream))
 
 
 def _display_hook(original: Callable[[object], Any]) -> Callable[[object], Any]:
