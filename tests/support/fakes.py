@@ -60,10 +60,13 @@ class FakeClock:
         self._run_due()
 
     def _run_due(self) -> None:
+        due: list[FakeTimer] = []
         while self._timers and self._timers[0][0] <= self._now:
-            callback = heapq.heappop(self._timers)[2].callback
-            if callback is not None:
-                callback()
+            due.append(heapq.heappop(self._timers)[2])
+        # Those that they set in turn come in the loop's next turn, as with a real clock.
+        for timer in due:
+            if timer.callback is not None:
+                timer.callback()
 
 
 class RecordingSink:

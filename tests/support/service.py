@@ -60,7 +60,11 @@ class Service:
 
 @asynccontextmanager
 async def serving(
-    *, act: Mapping[str, Misbehave] | None = None, threads: bool = True, **settings: object
+    *,
+    act: Mapping[str, Misbehave] | None = None,
+    threads: bool = True,
+    settings: Mapping[str, object] | None = None,
+    **more_settings: object,
 ) -> AsyncIterator[Service]:
     """A started service; at the end every kernel is closed.
 
@@ -68,8 +72,9 @@ async def serving(
         act: How its hosts misbehave.
         threads: Whether jobs and teardown steps run on threads; otherwise in turns of the loop.
         settings: As for `Settings`.
+        more_settings: The same.
     """
-    service = Service(act, **settings)
+    service = Service(act, **(settings or {}), **more_settings)
     loop = asyncio.get_running_loop()
     service.registry.start(
         clock=service.clock,
