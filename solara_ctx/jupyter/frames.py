@@ -74,4 +74,7 @@ def _cleared(frame: FrameType) -> bool:
         frame.clear()
     except RuntimeError:
         return False  # it is still running
+    # Up to 3.12 the snapshot that a debugger or traceback formatter has had of the locals outlives them; looking at
+    # it brings it up to date.
+    _ = frame.f_locals
     return True

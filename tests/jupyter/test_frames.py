@@ -41,6 +41,25 @@ def test_finished_frames_let_go() -> None:
     assert error.__traceback__ is not None
 
 
+def test_a_look_at_the_locals_keeps_nothing() -> None:
+    """A snapshot of the locals that a traceback formatter has taken is emptied, too."""
+    sweeper = FrameSweeper()
+
+    def calling() -> tuple["weakref.ref[Thing]", LookupError]:
+        thing = Thing()
+        error = caught(thing)
+        sweeper.note(error)
+        trace = error.__traceback__
+        while trace is not None:
+            assert trace.tb_frame.f_locals
+            trace = trace.tb_next
+        return weakref.ref(thing), error
+
+    reference, _error = calling()
+    sweeper.sweep()
+    assert reference() is None
+
+
 def test_what_still_runs_is_left_until_it_has_ended() -> None:
     """A function that goes on after it has caught the error keeps its locals for as long."""
     sweeper = FrameSweeper()
