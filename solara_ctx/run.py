@@ -1,6 +1,7 @@
 """One run of a page function: its kernel, jobs, tasks, hooks, values.  A restart replaces the run, a close ends it."""
 
 import asyncio
+import contextlib
 import contextvars
 import logging
 from collections.abc import Callable, Iterable
@@ -125,7 +126,9 @@ class KernelRun:
 
 
 def _settle_from_anywhere(loop: asyncio.AbstractEventLoop, future: "asyncio.Future[None]") -> None:
-    loop.call_soon_threadsafe(_settle, future)
+    # A job that a teardown has given up on may outlive the loop.
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(_settle, future)
 
 
 def _settle(future: "asyncio.Future[None]") -> None:

@@ -7,8 +7,9 @@ import itertools
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
+from solara_ctx import current
 from solara_ctx.current import Handle
 from solara_ctx.errors import InvalidKernelId
 from solara_ctx.workers import WorkerPool
@@ -204,7 +205,8 @@ class FakeHost:
         self._note("close_widgets", None)
 
     def close_kernel(self) -> None:
-        """Note it."""
+        """Note it, and let go of the pages."""
+        self.sinks.clear()
         self._log.append("kernel")
         self._note("close_kernel", None)
 
@@ -217,28 +219,13 @@ class FakeHost:
             return self._called.wait_for(lambda: self.names.count(name) >= times, PATIENCE_S)
 
     def _note(self, name: str, argument: object) -> None:
-        context = self.handle.peek()
-        is_current = _current_is(self.handle)
-        del context
+        is_current = current.peek_handle() is self.handle
         with self._called:
             self.calls.append(HostCall(name, argument, is_current, threading.get_ident()))
             self._called.notify_all()
         act = self._act.get(name)
         if act is not None:
             act(self, argument)
-
-
-def _current_is(handle: Handle) -> bool:
-    from solara_ctx import current  # noqa: PLC0415
-
-    return current.peek_handle() is handle
-
-
-class Runner(Protocol):
-    """Runs a job soon."""
-
-    def __call__(self, job: Callable[[], None], /) -> object:
-        """Run it."""
 
 
 class LoopPool(WorkerPool):
