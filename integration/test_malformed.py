@@ -153,7 +153,7 @@ async def test_no_kernel_dies_of_a_bad_frame(serve: Serve, subprotocols: list[st
         await innocent.close()
         kernels = (await client.http.get("/resourcez")).json()["kernels"]
         assert kernels["total"] == 1
-        print(f"{attacker.sent} bad frames: {attacker.answered} answered, {attacker.closed} closed with a reason")  # noqa: T201
+        print(f"{attacker.sent} bad frames: {attacker.answered} answered, {attacker.closed} closed with a reason")
 
 
 def made_up_frames(count: int) -> list[str | bytes]:

@@ -31,7 +31,7 @@ def used_page() -> widgets.Widget:
 
     def clicked(_button: widgets.Button) -> None:
         with out:
-            print("printed")  # noqa: T201 - into the widget
+            print("printed")
             display("displayed by the shell")
         get_current_context().create_task(answer())
 
