@@ -121,16 +121,6 @@ class KernelComm(BaseComm):
         self._msg_callback(msg)  # type: ignore[arg-type]
         shell.events.trigger("post_execute")
 
-    def closed_by_page(self) -> None:
-        """The page's side is closed: nothing is sent to it any more."""
-        self._closed = True
-        self._msg_callback = None
-
-    def sever(self) -> None:
-        """Forget the callbacks: each is a bound method of a widget that holds this comm."""
-        self._closed = True
-        self._msg_callback = self._close_callback = None
-
     def _living_host(self) -> "KernelHost":
         host = self._host()
         if host is None or host.closing:
@@ -139,25 +129,29 @@ class KernelComm(BaseComm):
 
 
 class KernelCommManager(CommManager):
-    """The comms and targets of one kernel.
+    """The comms and targets of one kernel.  Not every comm is ours: libraries make some by ipykernel's own class.
 
     The handlers of incoming messages are not here but in `dispatch`: upstream's log each mistake of a page with a
     traceback.
     """
 
-    comms: dict[str, KernelComm]  # type: ignore[assignment]  # it is all that is ever put in
-
     def unregister_comm(self, comm: BaseComm) -> None:
         """Forget a comm; harmless when it is unknown."""
         self.comms.pop(comm.comm_id, None)
 
-    def get_comm(self, comm_id: str) -> KernelComm | None:
+    def get_comm(self, comm_id: str) -> BaseComm | None:
         """The comm of that id, if it is open."""
         return self.comms.get(comm_id)
 
     def sever(self) -> None:
         """Forget everything."""
         for comm in list(self.comms.values()):
-            comm.sever()
+            sever(comm)
         self.comms.clear()
         self.targets.clear()
+
+
+def sever(comm: BaseComm) -> None:
+    """Let a comm forget its callbacks: each is a method of a widget that holds the comm.  It sends nothing any more."""
+    comm._closed = True
+    comm._msg_callback = comm._close_callback = None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from solara_ctx.errors import redact
 from solara_ctx.jupyter import wire
-from solara_ctx.jupyter.comms import KernelComm
+from solara_ctx.jupyter.comms import KernelComm, sever
 from solara_ctx.jupyter.report import current_page, shown
 from solara_ctx.jupyter.session import IOPUB, ToPage, parent_header
 from solara_ctx.jupyter.targets import PRIVATE, BadMessage
@@ -114,7 +114,7 @@ def _comm_msg(host: "KernelHost", page_id: str, message: Message) -> None:
         # Everyday's race: the page did something with a widget that is being closed.
         host.reporter.page_fault(page_id, "a comm_msg for a comm that is not open", quiet=True)
         return
-    comm.handle_msg(message)
+    comm.handle_msg(message)  # type: ignore[arg-type]  # comm's MessageType is a plain dict
 
 
 def _comm_close(host: "KernelHost", page_id: str, message: Message) -> None:
@@ -130,9 +130,10 @@ def _comm_close(host: "KernelHost", page_id: str, message: Message) -> None:
     if widget is not None:
         widget.close()
         return
-    comm.closed_by_page()
+    comm._closed = True
     host.forget_comm(comm)
     comm.handle_close(message)  # type: ignore[arg-type]  # comm's MessageType is a plain dict
+    sever(comm)
 
 
 def _interrupt(host: "KernelHost", page_id: str, message: Message) -> None:

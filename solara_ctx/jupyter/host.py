@@ -7,13 +7,14 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
+from comm.base_comm import BaseComm
 from ipywidgets import Widget
 
 from solara_ctx import current
 from solara_ctx.current import Handle
 from solara_ctx.errors import ContextClosed, redact
 from solara_ctx.jupyter import dispatch, outputs
-from solara_ctx.jupyter.comms import KernelComm, KernelCommManager
+from solara_ctx.jupyter.comms import KernelComm, KernelCommManager, sever
 from solara_ctx.jupyter.kernel import HostedKernel
 from solara_ctx.jupyter.report import Reporter, describe, format_traceback
 from solara_ctx.jupyter.session import KernelSession
@@ -149,7 +150,7 @@ class KernelHost:
         """A widget of this kernel is closed; harmless when it is unknown."""
         return self._widgets.pop(model_id, None)
 
-    def forget_comm(self, comm: KernelComm) -> None:
+    def forget_comm(self, comm: BaseComm) -> None:
         """A comm is closed, and with it the widget of that id; harmless when it is unknown."""
         self.comm_manager.unregister_comm(comm)
         self._widgets.pop(comm.comm_id, None)
@@ -158,8 +159,8 @@ class KernelHost:
     def forget_page_comms(self, page_id: str, target_name: str) -> None:
         """Close what a page has left open on a target: it comes back after its connection was lost."""
         for comm in list(self.comm_manager.comms.values()):
-            if comm.page_id == page_id and comm.target_name == target_name:
-                comm.sever()
+            if isinstance(comm, KernelComm) and comm.page_id == page_id and comm.target_name == target_name:
+                sever(comm)
                 self.forget_comm(comm)
 
     # The shell
@@ -258,6 +259,6 @@ def living_host() -> KernelHost | None:
     if handle is None:
         return None
     host = handle.context().host
-    if not isinstance(host, KernelHost) or host.closing:
-        raise ContextClosed(handle.kernel_id, doing="open a comm or make a widget")
+    if not isinstance(host, KernelHost) or host.closed:
+        raise ContextClosed(handle.kernel_id, doing="be used")
     return host

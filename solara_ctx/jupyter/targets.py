@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+from comm.base_comm import BaseComm
 from ipywidgets import Widget
 from ipywidgets._version import __control_protocol_version__
 from ipywidgets.widgets.widget import _remove_buffers
@@ -51,7 +52,7 @@ class PageTarget:
         """Forget all pages."""
         self._waiting = []
 
-    def forget(self, comm: KernelComm) -> None:
+    def forget(self, comm: BaseComm) -> None:
         """That comm is closed."""
         self._waiting = [other for other in self._waiting if other is not comm]
 

@@ -19,6 +19,7 @@ from IPython.core.magics import script
 from ipywidgets import Output, Widget
 from ipywidgets.widgets import widget as widget_module
 
+from solara_ctx import current
 from solara_ctx.jupyter import outputs
 from solara_ctx.jupyter.comms import KernelComm
 from solara_ctx.jupyter.host import KernelHost, current_host, living_host
@@ -158,8 +159,12 @@ def _create_comm(original: Callable[..., BaseComm]) -> Callable[..., BaseComm]:
 
 def _get_comm_manager(original: Callable[[], CommManager]) -> Callable[[], CommManager]:
     def get_comm_manager() -> CommManager:
-        """The comm manager of the current kernel; outside a kernel, what it was before."""
-        host = current_host()
+        """The comm manager of the current kernel; outside a kernel, what it was before.
+
+        Raises:
+            ContextClosed: the kernel that is current here has ended.
+        """
+        host = living_host()
         return original() if host is None else host.comm_manager
 
     return get_comm_manager
@@ -176,7 +181,9 @@ class WidgetTable(MutableMapping[str, Widget]):
 
     def _table(self) -> Any:
         host = current_host()
-        return self._outside if host is None else host.widgets
+        if host is not None:
+            return host.widgets
+        return {} if _has_ended() else self._outside
 
     def __getitem__(self, model_id: str) -> Widget:
         return self._table()[model_id]
@@ -198,10 +205,16 @@ class WidgetTable(MutableMapping[str, Widget]):
     def __delitem__(self, model_id: str) -> None:
         # Who closes a widget of another kernel closes its comm, which knows its own.
         host = current_host()
-        if host is None:
-            del self._outside[model_id]
-        elif host.forget_widget(model_id) is None:
-            raise KeyError(model_id)
+        if host is not None:
+            if host.forget_widget(model_id) is None:
+                raise KeyError(model_id)
+        else:
+            del self._table()[model_id]
+
+
+def _has_ended() -> bool:
+    """Whether the kernel that is current here has ended: that is not the same as no kernel."""
+    return current.peek_handle() is not None and current_host() is None
 
 
 def _host_of(widget: Widget) -> KernelHost | None:
@@ -225,9 +238,9 @@ def _shell_initialized(original: Callable[[], bool]) -> Any:
     def initialized(cls: type[InteractiveShell]) -> bool:
         """Whether there is a shell: in a living kernel there is one, made when `instance` is called."""
         host = current_host()
-        if host is None:
-            return _in_original(original, cls)
-        return host.has_shell and issubclass(KernelShell, cls)
+        if host is not None:
+            return host.has_shell and issubclass(KernelShell, cls)
+        return not _has_ended() and _in_original(original, cls)
 
     return classmethod(initialized)
 
@@ -239,10 +252,8 @@ def _shell_instance(original: Callable[..., InteractiveShell]) -> Any:
         Raises:
             ContextClosed: the kernel that is current here has ended.
         """
-        host = current_host()
-        if host is None:
-            return _in_original(original, cls, *args, **options)
-        return host.shell
+        host = living_host()
+        return _in_original(original, cls, *args, **options) if host is None else host.shell
 
     return classmethod(instance)
 
@@ -266,15 +277,19 @@ class KernelAtexit:
 def _kernel_initialized(original: Callable[[], bool]) -> Any:
     def initialized(cls: type[Kernel]) -> bool:
         """Whether there is a kernel."""
-        return current_host() is not None or _in_original(original, cls)
+        return current_host() is not None or (not _has_ended() and _in_original(original, cls))
 
     return classmethod(initialized)
 
 
 def _kernel_instance(original: Callable[..., Kernel]) -> Any:
     def instance(cls: type[Kernel], *args: Any, **options: Any) -> Kernel:
-        """The current kernel; outside a kernel the process's own."""
-        host = current_host()
+        """The current kernel; outside a kernel the process's own.
+
+        Raises:
+            ContextClosed: the kernel that is current here has ended.
+        """
+        host = living_host()
         return _in_original(original, cls, *args, **options) if host is None else host.kernel
 
     return classmethod(instance)

@@ -1,19 +1,21 @@
-"""A kernel with the patches in place, and a page of it."""
+"""A kernel with the patches in place."""
 
 from collections.abc import Iterator
 
 import pytest
 
-from solara_ctx import current
-from tests.support.kernels import Page, StandInContext, patched
+from solara_ctx import current, patching
+from tests.support.kernels import StandInContext, patched
 
 
 @pytest.fixture(autouse=True)
 def _nothing_left_behind() -> Iterator[None]:
-    """No kernel is current before or after a test."""
+    """No kernel is current and no patch is in place before or after a test."""
     assert current.peek_handle() is None
+    assert patching.stack.applied == ()
     yield
     assert current.peek_handle() is None
+    assert patching.stack.applied == ()
 
 
 @pytest.fixture
@@ -23,9 +25,3 @@ def kernel() -> Iterator[StandInContext]:
         context = StandInContext()
         yield context
         context.close()
-
-
-@pytest.fixture
-def page(kernel: StandInContext) -> Page:
-    """A connected page of the kernel."""
-    return Page(kernel)
