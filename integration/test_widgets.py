@@ -1,6 +1,7 @@
 """Every core control of ipywidgets 8: it shows, it is heard by the server, and what the server says is seen."""
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -132,7 +133,7 @@ async def test_play_runs_by_itself(page: Page, serve: Serve) -> None:
     await expect(page.locator(".echo-Play")).not_to_have_text("0")
 
 
-async def test_what_has_no_value_shows_too(page: Page, serve: Serve) -> None:
+async def test_what_has_no_value_shows_too(page: Page, serve: Serve, tmp_path: Path) -> None:
     """Text, pictures, output, upload, links in the browser and on the server, and every layout."""
     server = await serve(APP)
     server.allow_traceback = True  # "print more" raises inside an Output
@@ -160,7 +161,9 @@ async def test_what_has_no_value_shows_too(page: Page, serve: Serve) -> None:
     async with page.expect_file_chooser() as choosing:
         await page.get_by_role("button", name="upload").click()
     chooser = await choosing.value
-    await chooser.set_files(files=[{"name": "hello.txt", "mimeType": "text/plain", "buffer": b"hello"}])
+    file = tmp_path / "hello.txt"
+    file.write_bytes(b"hello")
+    await chooser.set_files(file)
     await expect(page.get_by_text("hello.txt: b'hello'")).to_be_visible()
     await page.get_by_text("two", exact=True).click()
     await expect(page.get_by_text("second tab")).to_be_visible()

@@ -83,12 +83,11 @@ def show() -> list[widgets.Widget]:
         display(HTML("<i>displayed HTML</i>"), Markdown("displayed **Markdown**"), widgets.Label("a widget in it"))
     button = widgets.Button(description="print more", icon="plus", button_style="info")
 
-    @out.capture()
     def more(_button: widgets.Button) -> None:
         print("printed later")
         raise ValueError("raised in the output")
 
-    button.on_click(more)
+    button.on_click(out.capture()(more))
     upload = widgets.FileUpload(description="upload")
     uploaded = widgets.Label("nothing uploaded")
     upload.observe(
