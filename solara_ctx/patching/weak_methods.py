@@ -15,7 +15,7 @@ class WeakMethod:
 
     __slots__ = ("_method",)
 
-    def __init__(self, method: MethodType) -> None:
+    def __init__(self, method: Callable[..., Any]) -> None:
         self._method = weakref.WeakMethod(method)
 
     def __call__(self, *args: Any, **options: Any) -> Any:

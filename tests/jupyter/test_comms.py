@@ -10,7 +10,7 @@ import pytest
 
 from solara_ctx import ContextClosed, current
 from solara_ctx.jupyter.comms import KernelComm
-from tests.support.kernels import Page, StandInContext, types_of
+from tests.support.kernels import Page, StandInContext, fail, types_of
 
 
 def test_a_comm_sends_through_its_own_kernel(kernel: StandInContext, page: Page) -> None:
@@ -72,7 +72,7 @@ def test_nothing_is_opened_in_a_closed_kernel(kernel: StandInContext) -> None:
 
 def test_a_closed_kernel_sends_nothing(kernel: StandInContext, page: Page) -> None:
     """A thread that still uses a comm does no harm."""
-    opened = kernel.run(lambda: comm.create_comm("mine"))
+    opened: Any = kernel.run(lambda: comm.create_comm("mine"))
     page.heard()
     kernel.close()
     opened.send({"a": 1})
@@ -93,7 +93,7 @@ def test_a_dropped_comm_says_nothing(kernel: StandInContext, page: Page) -> None
 def test_a_click_makes_no_shell(kernel: StandInContext, page: Page) -> None:
     """Handling messages, errors included, does without a shell; one that is there gets its events."""
     button = kernel.run(widgets.Button)
-    button.on_click(lambda _: [][1])
+    button.on_click(fail)
     click = {"method": "custom", "content": {"event": "click"}}
     page.say(button.model_id, click)
     assert kernel.living_host.shell_if_made is None

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support.kernels import Page, StandInContext, every_core_widget, message_of, patched, request, types_of
+from tests.support.kernels import Page, StandInContext, every_core_widget, fail, message_of, patched, request, types_of
 
 
 def errors(messages: list[dict[str, Any]]) -> list[str]:
@@ -71,7 +71,7 @@ def test_interrupt_is_acknowledged(page: Page) -> None:
 
 
 @pytest.mark.parametrize("restart", [True, False])
-def test_shutdown_is_acknowledged_and_passed_on(kernel: StandInContext, page: Page, restart: bool) -> None:  # noqa: FBT001
+def test_shutdown_is_acknowledged_and_passed_on(kernel: StandInContext, page: Page, restart: bool) -> None:
     """The page is answered first; whoever owns the kernel is told whether a fresh one is to follow."""
     (reply,) = page.ask("shutdown_request", {"restart": restart}, channel="control")
     assert (reply["header"]["msg_type"], reply["content"]) == ("shutdown_reply", {"status": "ok", "restart": restart})
@@ -203,14 +203,14 @@ def test_a_page_makes_and_closes_a_widget_of_its_own(kernel: StandInContext, pag
 def test_a_callback_that_raises_ends_nothing(
     kernel: StandInContext, page: Page, caplog: pytest.LogCaptureFixture, kind: type[BaseException], how: str
 ) -> None:
-    """One log entry with the traceback, an error without details for the page, idle, and the next message is handled."""
+    """One log entry with its traceback, an error without details for the page, idle, and the next message is taken."""
 
-    def fail(_: Any) -> None:
+    def failing(_: Any) -> None:
         raise kind("a secret")
 
     button, slider = kernel.run(lambda: (widgets.Button(), widgets.IntSlider()))
-    button.on_click(fail)
-    slider.observe(fail, "value")
+    button.on_click(failing)
+    slider.observe(failing, "value")
     frame = {
         "click": request(
             "comm_msg", {"comm_id": button.model_id, "data": {"method": "custom", "content": {"event": "click"}}}
@@ -237,11 +237,11 @@ def test_debug_mode_tells_the_page_everything(caplog: pytest.LogCaptureFixture) 
         context = StandInContext(debug=True)
         page = Page(context)
         button = context.run(widgets.Button)
-        button.on_click(lambda _: [][1])
+        button.on_click(fail)
         page.heard()
         (error,) = page.say(button.model_id, {"method": "custom", "content": {"event": "click"}})
         assert error["content"]["evalue"] == "list index out of range"
-        assert "test_dispatch.py" in "\n".join(error["content"]["traceback"])
+        assert "kernels.py" in "\n".join(error["content"]["traceback"])
         context.close()
 
 
@@ -249,7 +249,7 @@ def test_the_other_handlers_of_a_click_still_run(kernel: StandInContext, page: P
     """One handler that raises does not keep the next from being called."""
     button = kernel.run(widgets.Button)
     called: list[object] = []
-    button.on_click(lambda _: [][1])
+    button.on_click(fail)
     button.on_click(called.append)
     page.say(button.model_id, {"method": "custom", "content": {"event": "click"}})
     assert called == [button]

@@ -21,7 +21,7 @@ from solara_ctx import ContextClosed
 from solara_ctx.jupyter import KernelHost
 from solara_ctx.jupyter.host import living_host
 from solara_ctx.ports import Host
-from tests.support.kernels import Page, StandInContext, every_core_widget, patched
+from tests.support.kernels import Page, StandInContext, every_core_widget, fail, patched
 
 
 def test_it_is_a_host(kernel: StandInContext) -> None:
@@ -50,7 +50,7 @@ def test_what_can_not_be_shown_is_named(kernel: StandInContext, result: object) 
 
 
 def test_a_widget_from_elsewhere_is_refused(kernel: StandInContext) -> None:
-    """One made outside any kernel, one of another page, and a closed one can't be shown; the message says what to do."""
+    """One made outside any kernel, one of another page, or a closed one: the message says what to do."""
     other = StandInContext(kernel_id="another kernel")
     closed = kernel.run(widgets.Label)
     kernel.run(closed.close)
@@ -72,7 +72,7 @@ def test_a_tuple_of_widgets_is_shown(kernel: StandInContext) -> None:
 class App:
     """What a page function may return: something with an end of its own."""
 
-    def __init__(self, fail: bool = False) -> None:  # noqa: FBT001, FBT002
+    def __init__(self, fail: bool = False) -> None:
         self.closed = 0
         self._fail = fail
 
@@ -84,7 +84,7 @@ class App:
 
 
 @pytest.mark.parametrize("fail", [True, False])
-def test_the_app_is_closed_once(kernel: StandInContext, fail: bool, caplog: pytest.LogCaptureFixture) -> None:  # noqa: FBT001
+def test_the_app_is_closed_once(kernel: StandInContext, fail: bool, caplog: pytest.LogCaptureFixture) -> None:
     """What the page function returned is closed if it can be, even where it could not be shown; an error is logged."""
     app = App(fail)
     with pytest.raises(TypeError):
@@ -147,7 +147,7 @@ def test_nothing_is_made_in_a_closed_kernel(kernel: StandInContext) -> None:
     handle = host.handle()
     host.close()
     with pytest.raises(ContextClosed):
-        contextvars.Context().run(lambda: handle.context())
+        contextvars.Context().run(handle.context)
 
 
 def test_closing_twice_is_harmless(kernel: StandInContext) -> None:
@@ -216,10 +216,10 @@ def _parts(shell: Any) -> dict[str, object]:
             values += value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
         for value in values:
             name = f"{type(value).__name__} {id(value)}"
-            if isinstance(value, HasTraits) and type(value).__module__.startswith(("IPython", "ipykernel", "solara")):
-                if not isinstance(value, KernelHost) and name not in parts:
-                    parts[name] = value
-                    waiting.append(value)
+            upstream = type(value).__module__.startswith(("IPython", "ipykernel", "solara"))
+            if isinstance(value, HasTraits) and upstream and name not in parts:
+                parts[name] = value
+                waiting.append(value)
     return parts
 
 
@@ -256,7 +256,7 @@ def core_widgets() -> None:
     button.on_click(lambda _: (button, box))
     button.on_msg(lambda *_: button)
     field = widgets.Text()
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="on_submit"):
         field.on_submit(lambda _: field)
     slider.value = 7
     button.click()
@@ -266,7 +266,7 @@ class Panel(widgets.VBox):
     """A widget of the user's that is its own controller."""
 
     parent = traitlets.Any()
-    related = traitlets.List()
+    related: Any = traitlets.List()
 
     def __init__(self) -> None:
         super().__init__()
@@ -312,10 +312,15 @@ def closed_early() -> None:
     button.close()
 
 
+def print_it(x: object) -> None:
+    """Print."""
+    print(x)
+
+
 def interactive() -> None:
     """`interact` and its kin."""
     widgets.interactive(lambda x: x, x=3).update()
-    widgets.interactive_output(lambda x: print(x), {"x": widgets.IntSlider()})
+    widgets.interactive_output(print_it, {"x": widgets.IntSlider()})
     widgets.interact_manual(lambda x: x, x=3)
 
 
@@ -325,7 +330,7 @@ def outputs() -> None:
     with out:
         print("text")
         display("x")
-        [][1]
+        fail()
     out.append_stdout("x")
     out.clear_output()
     thread = threading.Thread(target=out.capture()(partial(print, "from a thread")))
@@ -356,7 +361,7 @@ def shell() -> None:
 def failing() -> None:
     """Callbacks that raise, whose errors a log handler keeps."""
     button = widgets.Button()
-    button.on_click(lambda clicked: [clicked][1])
+    button.on_click(lambda clicked: fail(clicked))  # noqa: PLW0108 - a frame that holds the button
     button.click()
 
 
@@ -396,10 +401,10 @@ def test_a_kept_traceback_keeps_no_widget(kernel: StandInContext, caplog: pytest
     def failing_button() -> "weakref.ref[widgets.Button]":
         button = widgets.Button()
 
-        def fail(clicked: object) -> None:
+        def failing(clicked: object) -> None:
             raise LookupError(str(clicked))
 
-        button.on_click(fail)
+        button.on_click(failing)
         return weakref.ref(button)
 
     button = kernel.run(failing_button)

@@ -16,7 +16,7 @@ from ipywidgets import Output
 
 from solara_ctx import current
 from solara_ctx.jupyter import outputs
-from tests.support.kernels import Page, StandInContext, types_of
+from tests.support.kernels import Page, StandInContext, fail, types_of
 
 
 @pytest.fixture
@@ -205,7 +205,7 @@ def test_logging_to_stderr_is_captured_but_not_our_own(
 
     def use() -> None:
         button = widgets.Button()
-        button.on_click(lambda _: [][1])
+        button.on_click(fail)
         with out:
             logging.getLogger("mine").warning("hello")
             kernel.living_host.reporter.page_fault("page-1", "nonsense")
@@ -333,6 +333,10 @@ def test_a_dead_or_foreign_output_captures_nothing(
     other.close()
 
 
+def display_it(x: object) -> None:
+    display(x)
+
+
 def test_interact_and_its_kin(kernel: StandInContext) -> None:
     """`interactive`, `interactive_output` and `capture` show what their functions print, return and raise."""
 
@@ -340,11 +344,11 @@ def test_interact_and_its_kin(kernel: StandInContext) -> None:
         together = widgets.interactive(lambda x: print("x is", x), x=3)
         together.update()
         slider = widgets.IntSlider(value=1)
-        apart = widgets.interactive_output(lambda x: display(x), {"x": slider})
+        apart = widgets.interactive_output(display_it, {"x": slider})
         slider.value = 2
         captured = Output()
 
-        @captured.capture(clear_output=True)
+        @captured.capture(clear_output=True)  # type: ignore[untyped-decorator]
         def function() -> str:
             print("captured")
             return "returned"
@@ -437,7 +441,7 @@ def test_an_output_that_is_gone_by_then(
 
     out = kernel.run(use)
     ((_, sync),) = later
-    out.observe(lambda change: [][1], "outputs")
+    out.observe(fail, "outputs")
     outputs._queue(out).next_sync = 0.0
     kernel.run(sync)
     (record,) = caplog.records

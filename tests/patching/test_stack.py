@@ -152,7 +152,7 @@ def test_many_threads(target: SimpleNamespace) -> None:
 
 
 def test_every_patch_says_why_and_for_what() -> None:
-    """Each record of ours has a reason, the upstream it was written against, and a readable name; all come off again."""
+    """Each record of ours has a reason, the upstream that it was written for, and a name; all come off again."""
     patching.acquire()
     applied = patching.stack.applied
     before = [(patch.target, patch.attribute, vars(patch.target)[patch.attribute]) for patch in applied]

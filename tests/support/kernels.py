@@ -180,6 +180,15 @@ def every_core_widget() -> list[Any]:
     ]
 
 
+def fail(*_: object) -> None:
+    """A callback that raises.
+
+    Raises:
+        LookupError: always.
+    """
+    raise LookupError("list index out of range")
+
+
 @contextmanager
 def patched() -> Iterator[None]:
     """The patches are in place."""
