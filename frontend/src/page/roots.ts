@@ -39,6 +39,8 @@ export class Roots {
   }
 
   async #create(id: string): Promise<DOMWidgetView> {
+    // get_model() would wait two seconds for it.
+    if (!this.#manager.has_model(id)) throw new Error("the page names a widget that does not exist");
     const model = await this.#manager.get_model(id);
     return this.#manager.create_view(model as DOMWidgetModel);
   }

@@ -164,7 +164,8 @@ export class PageSession implements LinkListener {
         const result = await change();
         if (this.#answer === answer) this.#options.caughtUp(result);
       } catch (error) {
-        this.#failed(error);
+        if (this.#answer === answer) this.#failed(error);
+        else console.error(error);
       }
     });
   }

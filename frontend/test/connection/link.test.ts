@@ -259,6 +259,23 @@ test("a dropped connection counts as lost", async () => {
   expect(sockets).toHaveLength(2);
 });
 
+test("a connection is lost once, however often it is dropped", () => {
+  socket().opens();
+  connections[0]?.drop();
+  connections[0]?.drop();
+  expect(log.filter((it) => it === "lost")).toHaveLength(1);
+});
+
+test("nothing waits for a handshake that is over", async () => {
+  socket().opens();
+  expect(vi.getTimerCount()).toBe(0);
+  socket().ends();
+  await vi.advanceTimersByTimeAsync(250);
+  socket().ends();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(vi.getTimerCount()).toBe(1); // the wait before the next one
+});
+
 test("a frame for a socket that is on its way down is refused, not thrown away in silence", () => {
   socket().opens();
   expect(connections[0]?.send("a")).toBe(true);

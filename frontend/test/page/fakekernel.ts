@@ -22,6 +22,10 @@ export class FakeKernel {
   /** Whether busy and idle are reported, and updates echoed. */
   answers = true;
   requests = 0;
+  /** Called when all state is asked for, before it is sent. */
+  requested: () => void = () => {};
+  /** Whether nothing that is said reaches the kernel. */
+  deaf = false;
   /** How often the page has given a connection up. */
   drops = 0;
   #session: PageSession | null = null;
@@ -79,6 +83,7 @@ export class FakeKernel {
   }
 
   #heard(said: KernelMessage.IMessage): void {
+    if (this.deaf) return;
     const { header } = said;
     const content = said.content as unknown as Content;
     if (this.answers) this.say("status", { execution_state: "busy" }, header);
@@ -97,6 +102,7 @@ export class FakeKernel {
   #commMessage({ comm_id, data }: Content, header: object): void {
     if (comm_id === this.#control) {
       this.requests += 1;
+      this.requested();
       const states = Object.fromEntries(
         [...this.widgets].map(([id, state]) => [
           id,

@@ -122,6 +122,15 @@ test("what the kernel will not answer any more is told idle, so that nobody wait
   expect(released()).toEqual([unanswered]);
 });
 
+test("nothing is released twice", () => {
+  socket.opened(new FakeConnection(), false);
+  const ids = send(update(1));
+  socket.lost();
+  socket.opened(new FakeConnection(), true);
+  socket.lost();
+  expect(released()).toEqual(ids);
+});
+
 test("to another run nothing is sent, and everything is released", () => {
   socket.opened(new FakeConnection(), false);
   socket.lost();

@@ -13,6 +13,7 @@ test.each([
   ['<a href="/x" aria-label="y" id="z">l</a>', '<a href="/x" aria-label="y">l</a>'],
   ['<span style="color: red">r</span>', '<span style="color: red">r</span>'],
   ["<div><p>the text of <b>what</b> goes</p> stays</div>", "the text of <b>what</b> goes stays"],
+  ['<svg><a href="/x">foreign</a></svg>html', "html"],
   ["<ul><li>1<li>2</ul>", "<ul><li>1</li><li>2</li></ul>"],
 ])("%s becomes %s", (html, expected) => {
   expect(sanitize(html, allowed)).toBe(expected);
