@@ -12,6 +12,7 @@ export default defineConfig({
     // Jupyter's packages are written for bundlers: they import without extensions.
     server: { deps: { inline: [/@jupyter-widgets/, /@lumino/, /@jupyterlab\/(apputils|outputarea|rendermime)/] } },
     restoreMocks: true,
+    silent: "passed-only", // KernelConnection talks while it connects
     css: false,
   },
 });
