@@ -4,13 +4,11 @@ After https://jupyter-client.readthedocs.io/en/stable/messaging.html, of which a
 Code that a page sends is never run.
 """
 
-import logging
 import re
 from collections.abc import Callable
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from solara_ctx.errors import redact
 from solara_ctx.jupyter import wire
 from solara_ctx.jupyter.comms import KernelComm, sever
 from solara_ctx.jupyter.report import current_page, shown
@@ -21,8 +19,6 @@ from solara_ctx.lifecycle import CloseCode
 
 if TYPE_CHECKING:
     from solara_ctx.jupyter.host import KernelHost
-
-log = logging.getLogger(__name__)
 
 _COMM_ID_LIMIT = 256
 _REQUEST = re.compile(r"([a-z_]{1,64})_request")
@@ -37,7 +33,7 @@ def receive(host: "KernelHost", page_id: str, frame: str | bytes) -> None:
     try:
         message = wire.decode(frame)
     except wire.MalformedFrame as error:
-        log.warning("a page of kernel %s sent a malformed frame: %s", redact(host.kernel_id), error.reason)
+        host.reporter.malformed(error.reason)
         sink = host.session.sinks.get(page_id)
         if sink is not None:
             sink.close(CloseCode.MALFORMED, "malformed-frame")

@@ -96,13 +96,20 @@ class Reporter:
             error: What came of it, if it was an exception.
             quiet: It happens in everyday use, too, and is not worth a line.
         """
+        self._warn(reason, quiet=quiet)
+        ename = "BadMessage" if error is None else type(error).__name__
+        self.publish_error(ToPage(page_id, "iopub"), {"ename": ename, "evalue": reason, "traceback": []})
+
+    def malformed(self, reason: str) -> None:
+        """A page has sent a frame that is no message: a line in the log, the first few times."""
+        self._warn(f"a malformed frame: {reason}")
+
+    def _warn(self, what: str, *, quiet: bool = False) -> None:
         level = logging.DEBUG
         if not quiet and self._warnings_left > 0:
             self._warnings_left -= 1
             level = logging.WARNING
-        _log(level, "a page of kernel %s sent %s", self._name, reason)
-        ename = "BadMessage" if error is None else type(error).__name__
-        self.publish_error(ToPage(page_id, "iopub"), {"ename": ename, "evalue": reason, "traceback": []})
+        _log(level, "a page of kernel %s sent %s", self._name, what)
 
     def publish_error(self, stream: Stream, content: dict[str, Any]) -> None:
         """Send an `error` message; the log has the whole story already, so a failure to send is not one more."""
