@@ -88,12 +88,22 @@ const common = {
 await rm(outdir, { recursive: true, force: true });
 await mkdir(outdir, { recursive: true });
 
-const styles = await esbuild.build({
+/** As esbuild.build(), which has said all there is to say by the time it fails for what it was given. */
+async function bundle(options) {
+  try {
+    return await esbuild.build(options);
+  } catch (error) {
+    if (error.errors) process.exit(1);
+    throw error;
+  }
+}
+
+const styles = await bundle({
   ...common,
   entryPoints: LAZY_STYLES.map((name) => `src/styles/${name}.css`),
   plugins: [woff2Only],
 });
-const scripts = await esbuild.build({
+const scripts = await bundle({
   ...common,
   entryPoints: { main: "src/main.ts" },
   format: "esm",
