@@ -124,6 +124,7 @@ class KernelHost:
             "traceback": format_traceback(error) if self._debug else None,
         }
         self._page.answer({"run": self.run_id, "status": "error", "error": details})
+        self.reporter.note(error)
 
     def _root(self, item: object) -> str:
         if not isinstance(item, Widget):

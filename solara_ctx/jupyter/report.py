@@ -51,6 +51,10 @@ class Reporter:
         self._publish = None
         self._sweeper.sever()
 
+    def note(self, error: BaseException) -> None:
+        """An error that somebody else has logged: let it keep nothing of what has ended, either."""
+        self._sweeper.note(error)
+
     def sweep(self) -> None:
         """Let the errors that were reported so far keep nothing of what has ended."""
         self._sweeper.sweep()

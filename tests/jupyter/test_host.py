@@ -416,6 +416,27 @@ def test_a_kept_traceback_keeps_no_widget(kernel: StandInContext, caplog: pytest
 
 
 @pytest.mark.usefixtures("no_collector")
+def test_a_kept_error_of_a_page_function_keeps_no_widget(kernel: StandInContext) -> None:
+    """The exception that a page function has raised, which the log keeps, holds none of its locals after the end."""
+
+    def page_function() -> None:
+        made = widgets.Label()
+        references.append(weakref.ref(made))
+        fail(made)
+
+    references: list[weakref.ref[widgets.Label]] = []
+    try:
+        kernel.run(page_function)
+    except LookupError as error:
+        kept = error
+        kernel.living_host.show_error(error)
+    assert references[0]() is not None
+    kernel.close()
+    assert references[0]() is None
+    assert kept.__traceback__ is not None
+
+
+@pytest.mark.usefixtures("no_collector")
 def test_a_copy_of_the_context_variables_keeps_nothing() -> None:
     """A copy made inside a page, an Output and a message included, holds the handle at most."""
     with patched():
