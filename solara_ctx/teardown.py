@@ -171,7 +171,7 @@ class _Call:
     ) -> None:
         self._name = name
         self._step: Callable[[], object] | None = step
-        self._context = context
+        self._context: contextvars.Context | None = context
         self._clock = clock
         self._loop = loop
         self._done = done
@@ -186,15 +186,17 @@ class _Call:
         """Run the step; called on a worker."""
         with self._lock:
             step, self._step = self._step, None
+            context, self._context = self._context, None
             self._ident, self._began_at = threading.get_ident(), self._clock.now()
         error: str | None = None
-        if step is not None:
+        if step is not None and context is not None:
             try:
-                self._context.run(step)
+                context.run(step)
             except BaseException as raised:  # a hook may call sys.exit()
                 log.exception("%s failed", self._name)
                 error = summary(raised)
-        del step
+        # This frame may well outlive what is told below; it must not be what keeps the kernel then.
+        del step, context
         with self._lock:
             self._ended = True
             recover, self._recover = self._recover, None

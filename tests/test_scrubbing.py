@@ -89,7 +89,6 @@ class Traces:
             "run": weakref.ref(run),
             "host": weakref.ref(host),
             "kernel": weakref.ref(host.kernel),
-            "mailbox": weakref.ref(run.mailbox),
             "value": weakref.ref(value),
         }
         if host.shown and isinstance(host.shown[0], Kept):
@@ -110,13 +109,13 @@ async def ended(future: concurrent.futures.Future[CloseReport]) -> None:
 
 
 async def test_a_used_and_closed_kernel_is_gone(kernels: Kernels) -> None:
-    """Context, run, host, kernel, mailbox, values, app and websocket, at the moment at which the close is done."""
+    """Context, run, host, kernel, values, app and websocket, at the moment at which the close is done."""
     context = await kernels.opened()
     traces = Traces(context)
     context.receive("page", "frame")
     context.on_close(Kept)
     context.on_close(lambda: get_current_context().state)
-    assert len(traces.alive) == 8
+    assert len(traces.alive) == 7
     closing = context.close()
     del context
     await ended(closing)
@@ -485,8 +484,13 @@ async def test_kept_ways_to_unregister(kernels: Kernels) -> None:
     unregister()
 
 
+OURS = (VirtualKernelContext, KernelRun, Handle, Mailbox, KernelTasks, HookStack, KernelValues, PageTable, Teardown)
+
+
 async def test_many_kernels_leave_no_garbage(kernels: Kernels) -> None:
     """After all that nothing of ours waits for the collector."""
+    # What earlier tests have left in cycles of their own, such as a caught exception's, is not meant.
+    earlier = [thing for thing in gc.get_objects() if isinstance(thing, OURS)]
     for _number in range(50):
         context = await kernels.opened()
         context.receive("page", "frame")
@@ -495,5 +499,5 @@ async def test_many_kernels_leave_no_garbage(kernels: Kernels) -> None:
         closing = context.close()
         del context
         await ended(closing)
-    ours = (VirtualKernelContext, KernelRun, Handle, Mailbox, KernelTasks, HookStack, KernelValues, PageTable, Teardown)
-    assert [thing for thing in gc.get_objects() if isinstance(thing, ours)] == []
+    # The worker of the last step may not have left it yet, and still hold a handle.
+    await eventually(lambda: sum(isinstance(thing, OURS) for thing in gc.get_objects()) <= len(earlier))
