@@ -9,6 +9,7 @@
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { brotliCompressSync, gzipSync } from "node:zlib";
 import * as esbuild from "esbuild";
 import { standIn } from "./standins.mjs";
 
@@ -157,6 +158,16 @@ const manifest = {
     .filter((path, i, all) => all.indexOf(path) === i)
     .map(fileName),
 };
+// Compressed here, once and as hard as can be, and not by the server for every request.
+const compressors = { br: (content) => brotliCompressSync(content), gz: (content) => gzipSync(content, { level: 9 }) };
+for (const name of await readdir(outdir)) {
+  if (!/\.(js|css)$/.test(name)) continue;
+  const content = await readFile(join(outdir, name));
+  for (const [suffix, compress] of Object.entries(compressors)) {
+    const compressed = compress(content);
+    if (compressed.length < content.length) await writeFile(join(outdir, `${name}.${suffix}`), compressed);
+  }
+}
 await writeFile(join(outdir, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);
 
 if (process.env.SOLARA_METAFILE) {

@@ -3,6 +3,7 @@
 import inspect
 import json
 import mimetypes
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -10,6 +11,7 @@ from html import escape
 from pathlib import Path
 from typing import cast
 
+from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
@@ -25,6 +27,8 @@ PageCallable = Callable[[], object] | Callable[[HTTPConnection], object]
 """A page function: it takes no argument, or the page's connection."""
 
 # Names carry a hash of the content, so a file never changes (RFC 8246).
+_ENCODINGS = {"br": ".br", "gzip": ".gz"}  # the best first
+_REFUSED = re.compile(r"q=0(\.0*)?")
 _FOR_EVER = "public, max-age=31536000, immutable"
 
 
@@ -55,13 +59,37 @@ class Assets:
 
 
 class HashedFiles(StaticFiles):
-    """Serves files whose names carry a hash of their content: the browser asks for each of them once."""
+    """Serves files whose names carry a hash of their content, compressed where the build has done so.
 
-    def file_response(self, *args: object, **kwargs: object) -> Response:
-        """The file, to be kept for ever."""
-        response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]
+    The browser asks for each of them once, and may keep it for ever.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory=directory)
+        self._names = frozenset(path.name for path in directory.iterdir())
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """The file, in the best encoding that the browser takes."""
+        accepted = Headers(scope=scope).get("accept-encoding", "")
+        encoding = next((name for name in _ENCODINGS if self._has(path, name) and _accepts(accepted, name)), None)
+        response = await super().get_response(path if encoding is None else path + _ENCODINGS[encoding], scope)
+        if encoding is not None:
+            response.headers["Content-Encoding"] = encoding
+        response.headers["Vary"] = "Accept-Encoding"
         response.headers["Cache-Control"] = _FOR_EVER
         return response
+
+    def _has(self, path: str, encoding: str) -> bool:
+        return path + _ENCODINGS[encoding] in self._names
+
+
+def _accepts(header: str, encoding: str) -> bool:
+    """Whether `Accept-Encoding` names the encoding, and not only to refuse it with a weight of 0 (RFC 9110, 12.5.3)."""
+    for part in header.split(","):
+        name, _, weight = part.partition(";")
+        if name.strip().lower() == encoding:
+            return not _REFUSED.fullmatch(weight.strip().lower())
+    return False
 
 
 class Pages:
