@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { gzipSync } from "node:zlib";
+import { brotliDecompressSync, gunzipSync, gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 interface Manifest {
@@ -17,7 +17,9 @@ interface Manifest {
 const FIRST_LOAD_LIMIT = 145_000;
 
 let directory: string;
+/** What the build made, without the compressed twins. */
 let files: string[];
+let twins: string[];
 let manifest: Manifest;
 
 const read = (name: string) => readFileSync(join(directory, name), "utf8");
@@ -26,7 +28,10 @@ const of = (kind: string) => files.filter((name) => name.endsWith(kind));
 beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), "solara-static-"));
   execFileSync(process.execPath, ["build.mjs", directory], { stdio: "pipe" });
-  files = readdirSync(directory);
+  const made = readdirSync(directory);
+  const isTwin = (name: string) => /\.(br|gz)$/.test(name);
+  files = made.filter((name) => !isTwin(name));
+  twins = made.filter(isTwin);
   manifest = JSON.parse(read("manifest.json"));
 }, 60_000);
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -39,6 +44,16 @@ test("the manifest names files that are there, each once", () => {
 
 test("every other name carries a hash of the content", () => {
   for (const name of files) if (name !== "manifest.json") expect(name).toMatch(/-[A-Z0-9]{8}\.(js|css|woff2)$/);
+});
+
+test("every compressed twin holds what its file holds, and is smaller", () => {
+  expect(twins.length).toBeGreaterThan(0);
+  for (const twin of twins) {
+    const plain = readFileSync(join(directory, twin.replace(/\.(br|gz)$/, "")));
+    const compressed = readFileSync(join(directory, twin));
+    expect(compressed.length).toBeLessThan(plain.length);
+    expect((twin.endsWith(".br") ? brotliDecompressSync : gunzipSync)(compressed).equals(plain)).toBe(true);
+  }
 });
 
 test("fonts come in one format, and source maps not at all", () => {
