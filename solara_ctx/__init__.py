@@ -8,9 +8,11 @@ Layout, top to bottom; each layer imports only from those below it:
     jupyter/                  a kernel: wire format, messages, comms, widgets, shell, outputs
     registry                  which kernels there are, and for how long
     context                   one kernel of one page: pages, states, restart, close
+    owner  claims             what it needs of its registry; who has asked for its end
     run                       what one run of the page function owns
-    mailbox  tasks  hooks  teardown  workers  pages  culling  current  kernel_var  stats
-    lifecycle  clock  settings  ports
+    kernel_var                variables with one value per kernel
+    mailbox  tasks  hooks  teardown  pages  culling  ended  current  stats
+    lifecycle  clock  settings  ports  workers
     errors
 """
 

@@ -4,92 +4,31 @@ import asyncio
 import concurrent.futures
 import contextvars
 import logging
-import re
 import threading
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from types import MappingProxyType, TracebackType
-from typing import Protocol, Self, TypeVar
+from typing import Self, TypeVar
 
 from solara_ctx import current
-from solara_ctx.clock import Clock, wait_through
+from solara_ctx.claims import Claims, ReportFuture, announce_end, hand_over
+from solara_ctx.clock import wait_through
 from solara_ctx.current import Handle
 from solara_ctx.errors import ContextClosed, WrongThread, redact
 from solara_ctx.hooks import Hook
 from solara_ctx.kernel_var import KernelValues
 from solara_ctx.lifecycle import CloseCode, CloseReason, Event, PageStatus, State, transition
+from solara_ctx.owner import Owner
 from solara_ctx.pages import PageCounts, PageTable
 from solara_ctx.ports import Host, Sink
-from solara_ctx.run import KernelRun, PageFunction, StartHook
+from solara_ctx.run import KernelRun, PageFunction
 from solara_ctx.stats import KernelStats
 from solara_ctx.teardown import CloseReport, Teardown
-from solara_ctx.workers import WorkerPool
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-# It travels as the reason of a websocket's close frame, which has room for 123 bytes (RFC 6455 section 5.5).
-_REASON = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _NOTHING: Mapping[str, object] = MappingProxyType({})
-
-
-class Owner(Protocol):
-    """What a context needs of the registry that holds it.  The methods are called on the loop only."""
-
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop:
-        """The loop whose thread owns the context."""
-
-    @property
-    def loop_thread(self) -> int:
-        """The ident of that thread."""
-
-    @property
-    def clock(self) -> Clock:
-        """The time that everything goes by."""
-
-    @property
-    def workers(self) -> WorkerPool:
-        """Runs page functions and callbacks."""
-
-    @property
-    def closers(self) -> WorkerPool:
-        """Runs the steps of teardowns."""
-
-    @property
-    def mailbox_limit(self) -> int:
-        """How many messages may wait before pages are held back."""
-
-    @property
-    def step_budget_s(self) -> float:
-        """How long one step of a teardown may take, in seconds."""
-
-    def make_host(self, handle: Handle) -> Host:
-        """A fresh kernel for the context behind *handle*."""
-
-    def start_hooks(self) -> Iterable[StartHook]:
-        """What runs in each kernel before its page function."""
-
-    def schedule_cull(self, context: "VirtualKernelContext") -> "asyncio.Future[None]":
-        """Close the context after the cull timeout; the future is done when that has run."""
-
-    def cancel_cull(self, context: "VirtualKernelContext") -> None:
-        """Forget the cull, if one is due."""
-
-    def seconds_to_cull(self, context: "VirtualKernelContext") -> float | None:
-        """How long until the context is culled, `None` if it is not due."""
-
-    def spawn(self, coroutine: Coroutine[object, None, CloseReport]) -> "asyncio.Task[CloseReport]":
-        """Run a coroutine of a context's lifecycle to its end, whatever happens to those who wait for it."""
-
-    def forget(self, context: "VirtualKernelContext") -> None:
-        """Take the context out of the registry, by identity."""
-
-    def record(self, report: CloseReport) -> None:
-        """Count a teardown."""
-
-    def scrub_threads(self, idents: set[int]) -> None:
-        """Drop what `threading` keeps of foreign threads that have ended."""
 
 
 class VirtualKernelContext:
@@ -115,11 +54,7 @@ class VirtualKernelContext:
         self._restart_task: asyncio.Task[CloseReport] | None = None
         self._started_at = self._presence_since = owner.clock.now()
         self._restarts = 0
-        # Protects the three fields below: `close` and `restart` may be called from any thread at once.
-        self._claim = threading.Lock()
-        self._close_reason: str | None = None
-        self._closing: concurrent.futures.Future[CloseReport] | None = None
-        self._restarting: concurrent.futures.Future[CloseReport] | None = None
+        self._claims = Claims(kernel_id)
         self._run: KernelRun | None = self._new_run()
         self._run.start(page, owner.start_hooks())
 
@@ -136,7 +71,7 @@ class VirtualKernelContext:
     @property
     def close_reason(self) -> str | None:
         """Why the kernel ends or has ended: the first reason that was given; `None` while nobody has asked for it."""
-        return self._close_reason
+        return self._claims.reason
 
     @property
     def page_status(self) -> Mapping[str, PageStatus]:
@@ -212,7 +147,7 @@ class VirtualKernelContext:
         """
         self._on_loop()
         if self._state in {State.CLOSING, State.CLOSED} or self._run is None:
-            raise ContextClosed(self.id, doing="take a page", reason=self._close_reason)
+            raise ContextClosed(self.id, doing="take a page", reason=self._claims.reason)
         self._fire(Event.CONNECT)
         self._owner.cancel_cull(self)
         if not self._pages.any_connected():
@@ -320,12 +255,12 @@ class VirtualKernelContext:
             ContextClosed: the kernel is closing or closed; the coroutine is closed.
         """
         run = self._run
-        if run is None or self._closing is not None:
+        if run is None or self._claims.closing:
             coroutine.close()
-            raise ContextClosed(self.id, doing="start a task", reason=self._close_reason)
+            raise ContextClosed(self.id, doing="start a task", reason=self._claims.reason)
         return run.tasks.create(coroutine, run.variables(), name)
 
-    def restart(self) -> concurrent.futures.Future[CloseReport]:
+    def restart(self) -> ReportFuture:
         """Replace the kernel by a fresh one under the same id: teardown as for a close, then the page function again.
 
         Connected pages are told, come back, and show the fresh page.  Never blocks.
@@ -337,16 +272,12 @@ class VirtualKernelContext:
         Raises:
             ContextClosed: the kernel is closing or closed.
         """
-        with self._claim:
-            if self._closing is not None:
-                raise ContextClosed(self.id, doing="restart")
-            if self._restarting is not None:
-                return self._restarting
-            future = self._restarting = _claimed_future()
-        self._post(self._begin_restart, future)
+        future, is_first = self._claims.restart()
+        if is_first:
+            self._post(self._begin_restart, future)
         return future
 
-    def close(self, reason: str = CloseReason.CLOSED) -> concurrent.futures.Future[CloseReport]:
+    def close(self, reason: str = CloseReason.CLOSED) -> ReportFuture:
         """Ask for the end of this kernel.  Never blocks; do not wait for the result in a callback of the same kernel:
         the teardown waits for that callback in turn.
 
@@ -359,14 +290,9 @@ class VirtualKernelContext:
         Raises:
             ValueError: the reason is not such a word.
         """
-        if not _REASON.fullmatch(reason):
-            raise ValueError(f'{reason!r} can\'t be a close reason; use one lower-case word such as "logged-out"')
-        with self._claim:
-            if self._closing is not None:
-                return self._closing
-            future = self._closing = _claimed_future()
-            self._close_reason = str(reason)
-        self._post(self._begin_close, future)
+        future, is_first = self._claims.close(reason)
+        if is_first:
+            self._post(self._begin_close, future)
         return future
 
     async def aclose(self, reason: str = CloseReason.CLOSED) -> CloseReport:
@@ -408,14 +334,14 @@ class VirtualKernelContext:
 
     # How it goes on and ends; loop only
 
-    def _begin_restart(self, future: concurrent.futures.Future[CloseReport]) -> None:
+    def _begin_restart(self, future: ReportFuture) -> None:
         if self._state is not State.OPEN:
-            future.set_exception(ContextClosed(self.id, doing="restart", reason=self._close_reason))
+            future.set_exception(ContextClosed(self.id, doing="restart", reason=self._claims.reason))
             return
         self._fire(Event.RESTART)
         self._stop_taking()
         self._restart_task = self._owner.spawn(self._do_restart())
-        self._restart_task.add_done_callback(partial(_hand_over, future), context=contextvars.Context())
+        self._restart_task.add_done_callback(partial(hand_over, future), context=contextvars.Context())
 
     async def _do_restart(self) -> CloseReport:
         old = self._living_run("restart")
@@ -426,8 +352,7 @@ class VirtualKernelContext:
             teardown.here("fresh kernel", self._replace_run)
         report = teardown.report(CloseReason.RESTART)
         self._owner.record(report)
-        with self._claim:
-            self._restarting = None
+        self._claims.restart_is_over()
         self._restart_task = None
         self._fire(Event.RESTARTED)
         if self._run is old:
@@ -442,16 +367,16 @@ class VirtualKernelContext:
         self._run = self._new_run()
         self._restarts += 1
 
-    def _begin_close(self, future: concurrent.futures.Future[CloseReport]) -> None:
+    def _begin_close(self, future: ReportFuture) -> None:
         self._fire(Event.CLOSE)
         self._stop_taking()
         self._owner.cancel_cull(self)
         closing = self._owner.spawn(self._do_close())
         # From outside: inside, the coroutine's own frame would still refer to the context.
-        closing.add_done_callback(partial(_announce_end, self.closed_event, future), context=contextvars.Context())
+        closing.add_done_callback(partial(announce_end, self.closed_event, future), context=contextvars.Context())
 
     async def _do_close(self) -> CloseReport:
-        reason = self._close_reason or CloseReason.CLOSED
+        reason = self._claims.reason or CloseReason.CLOSED
         if self._restart_task is not None:
             await wait_through(self._restart_task)
         run = self._run
@@ -519,8 +444,8 @@ class VirtualKernelContext:
 
     def _post(
         self,
-        step: Callable[[concurrent.futures.Future[CloseReport]], None],
-        future: concurrent.futures.Future[CloseReport],
+        step: Callable[[ReportFuture], None],
+        future: ReportFuture,
     ) -> None:
         loop = self._owner.loop
         if _is_running(loop):
@@ -542,35 +467,11 @@ class VirtualKernelContext:
             )
 
 
-def _claimed_future() -> concurrent.futures.Future[CloseReport]:
-    """A future that nobody can cancel: many wait for it."""
-    future: concurrent.futures.Future[CloseReport] = concurrent.futures.Future()
-    future.set_running_or_notify_cancel()
-    return future
-
-
 def _is_running(loop: asyncio.AbstractEventLoop) -> bool:
     try:
         return asyncio.get_running_loop() is loop
     except RuntimeError:
         return False
-
-
-def _hand_over(future: concurrent.futures.Future[CloseReport], task: asyncio.Task[CloseReport]) -> None:
-    error = task.exception()
-    if error is None:
-        future.set_result(task.result())
-    else:
-        future.set_exception(error)
-
-
-def _announce_end(
-    closed_event: threading.Event, future: concurrent.futures.Future[CloseReport], task: asyncio.Task[CloseReport]
-) -> None:
-    if task.exception() is None:
-        # Before the future: whoever waits for that finds the event set.
-        closed_event.set()
-    _hand_over(future, task)
 
 
 def _do_nothing() -> None:

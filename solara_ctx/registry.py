@@ -5,7 +5,7 @@ import contextvars
 import hmac
 import logging
 import threading
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Coroutine, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from functools import partial
 from typing import NamedTuple
@@ -14,6 +14,7 @@ from solara_ctx.clock import Clock, LoopClock, Timer, wait_within
 from solara_ctx.context import VirtualKernelContext
 from solara_ctx.culling import Deadlines
 from solara_ctx.current import Handle
+from solara_ctx.ended import EndedKernels
 from solara_ctx.errors import (
     ContextClosed,
     KernelContextError,
@@ -38,8 +39,6 @@ _RETRY_AFTER_S = 10
 _CLOSERS = 16
 # Deadlines handled in one turn of the loop, so that thousands at the same moment do not stall it.
 _CULLS_PER_TURN = 20
-# For how many ended kernels the reason is remembered, to tell a page that comes back.
-_REMEMBERED_ENDS = 10_000
 
 
 class Connection(NamedTuple):
@@ -64,7 +63,7 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         self._start_hooks: dict[object, StartHook] = {}
         self._contexts: dict[str, VirtualKernelContext] = {}
         self._per_session: Counter[str] = Counter()
-        self._ended: OrderedDict[str, tuple[float, str]] = OrderedDict()
+        self._ended = EndedKernels(at_least_s=settings.kernel_connect_timeout)
         self._deadlines = Deadlines()
         self._culls: dict[str, asyncio.Future[None]] = {}
         self._timer: Timer | None = None
@@ -199,11 +198,11 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
                 raise SessionMismatch(kernel_id)
             return context
         self._ids.check(kernel_id, session_id)
-        ended = self._ended.get(kernel_id)
+        ended = self._ended.reason(kernel_id)
+        if ended is None and self._ids.remaining_s(kernel_id) <= 0:
+            ended = "expired"
         if ended is not None:
-            raise ContextClosed(kernel_id, doing="take a page", reason=ended[1])
-        if self._ids.remaining_s(kernel_id) <= 0:
-            raise ContextClosed(kernel_id, doing="take a page", reason="expired")
+            raise ContextClosed(kernel_id, doing="take a page", reason=ended)
         return None
 
     def connect(
@@ -348,13 +347,7 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         if self._per_session[context.session_id] <= 0:
             del self._per_session[context.session_id]
         now = self.clock.now()
-        self._ended[context.id] = (now, context.close_reason or CloseReason.CLOSED)
-        while len(self._ended) > _REMEMBERED_ENDS:
-            ended_at = next(iter(self._ended.values()))[0]
-            # An id that could still start a kernel has to be remembered: a closed kernel does not come back.
-            if now - ended_at <= self.settings.kernel_connect_timeout:
-                break
-            self._ended.popitem(last=False)
+        self._ended.remember(context.id, context.close_reason or CloseReason.CLOSED, now)
 
     def record(self, report: CloseReport) -> None:
         """Count and log a teardown."""

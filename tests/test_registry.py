@@ -146,7 +146,7 @@ async def test_an_id_that_was_not_used_in_time_has_expired() -> None:
 
 async def test_ended_kernels_are_remembered_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest are forgotten once there are too many, unless their ids could still start a kernel."""
-    monkeypatch.setattr("solara_ctx.registry._REMEMBERED_ENDS", 2)
+    monkeypatch.setattr("solara_ctx.ended._REMEMBERED", 2)
     async with serving(threads=False, kernel_connect_timeout=10) as service:
         ended = []
         for _number in range(4):
