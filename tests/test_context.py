@@ -6,7 +6,7 @@ import contextlib
 import logging
 import threading
 import weakref
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -16,7 +16,7 @@ from solara_ctx.errors import ContextClosed, WrongThread
 from solara_ctx.lifecycle import CloseReason, Event, IllegalTransition, PageStatus, State
 from solara_ctx.teardown import CloseReport
 from tests.support.fakes import PATIENCE_S, FakeHost, RecordingSink
-from tests.support.service import Service, eventually, serving, turns
+from tests.support.service import Service, eventually, serving, silent, turns
 
 DAY_S = 86400.0
 
@@ -35,17 +35,6 @@ class Gate:
     async def is_reached(self) -> None:
         """Wait until a thread stands here."""
         assert await asyncio.to_thread(self.reached.wait, PATIENCE_S)
-
-
-@contextlib.contextmanager
-def silent() -> Iterator[None]:
-    """Errors that a test brings about on purpose are not kept by pytest's log handler, frames and all."""
-    logger = logging.getLogger("solara_ctx")
-    logger.disabled = True
-    try:
-        yield
-    finally:
-        logger.disabled = False
 
 
 def state_of(context: VirtualKernelContext) -> State:

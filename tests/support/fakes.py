@@ -12,6 +12,7 @@ from typing import NamedTuple
 from solara_ctx import current
 from solara_ctx.current import Handle
 from solara_ctx.errors import InvalidKernelId
+from solara_ctx.lifecycle import CloseCode
 from solara_ctx.workers import WorkerPool
 
 PATIENCE_S = 20.0
@@ -97,7 +98,7 @@ class RecordingSink:
     def close(self, code: int, reason: str) -> None:
         """Note the end."""
         self.closed = (int(code), reason)
-        if self._log is not None:
+        if self._log is not None and code != CloseCode.REPLACED:
             self._log.append("websocket")
 
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 
 from solara_ctx.context import VirtualKernelContext
 from solara_ctx.current import Handle
@@ -100,3 +101,13 @@ async def eventually(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while not condition():  # noqa: ASYNC110 - the thread knows nothing of an event
             await asyncio.sleep(0)
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """Let nothing be logged: pytest's handler would keep the errors of misbehaving user code, frames and all."""
+    logging.disable()
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
