@@ -145,6 +145,7 @@ def test_displayhook_outside_a_kernel(kernel: StandInContext, capsys: pytest.Cap
         del builtins._  # type: ignore[attr-defined]
 
 
+@pytest.mark.skipif(sys.gettrace() is not None, reason="a tracer, such as coverage's, makes every line dear")
 def test_a_print_outside_costs_next_to_nothing() -> None:
     """Less than a microsecond more per write, where no Output captures."""
     inner = io.StringIO()
