@@ -1,6 +1,7 @@
 """The command line: `solara-ctx run` for one's own page, `solara-ctx demo` for a look."""
 
 import argparse
+import copy
 import importlib
 import importlib.util
 import logging
@@ -122,6 +123,7 @@ def _serve(
         reload=reload_dirs is not None,
         reload_dirs=reload_dirs,
         ws="websockets-sansio",
+        log_config=_log_config(),
     )
     if options.open:
         host = "127.0.0.1" if options.host in {"0.0.0.0", "::"} else options.host  # noqa: S104 - compared, not bound
@@ -145,6 +147,13 @@ class _Config(uvicorn.Config):
     def should_reload(self) -> bool:
         """Whether the supervisor watches files."""
         return self.reload
+
+
+def _log_config() -> dict[str, object]:
+    """The server's own log, with our lines among its lines: which kernels end, and what of a page has failed."""
+    config = copy.deepcopy(uvicorn.config.LOGGING_CONFIG)
+    config["loggers"]["solara_ctx"] = {"handlers": ["default"], "level": "INFO", "propagate": False}
+    return config
 
 
 def _redact_logs() -> None:
