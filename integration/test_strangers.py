@@ -81,7 +81,14 @@ async def ended(client: JupyterClient) -> dict[str, str] | None:
 
 @pytest.mark.parametrize(
     ("location", "page_id", "status"),
-    [("/nowhere", "p", 404), ("//evil.example/", "p", 404), ("/", "", 400), ("/", "a/b", 400), ("/", "x" * 65, 400)],
+    [
+        ("/nowhere", "p", 404),
+        ("//evil.example/", "p", 404),
+        ("//[", "p", 404),
+        ("/", "", 400),
+        ("/", "a/b", 400),
+        ("/", "x" * 65, 400),
+    ],
 )
 async def test_nonsense_in_the_query_is_refused(serve: Serve, location: str, page_id: str, status: int) -> None:
     """A handshake that asks for what is not there gets the status that says so."""

@@ -14,6 +14,7 @@ from solara_ctx.context import VirtualKernelContext
 from solara_ctx.errors import ContextClosed, KernelContextError, redact
 from solara_ctx.lifecycle import CloseReason, PageStatus, State
 from solara_ctx.registry import KernelRegistry
+from solara_ctx.web.paths import mount_url
 from solara_ctx.web.refusals import FOREIGN_ORIGIN, NO_SESSION, STOPPING, Refusal, refusal_for
 from solara_ctx.web.session import Sessions, origin_allowed
 
@@ -60,7 +61,7 @@ class KernelsApi:
             kernel_id = self._registry.issue(session_id or created or "")
         except KernelContextError as error:
             return _refuse(refusal_for(error))
-        location = f"{request.scope.get('root_path', '')}/api/kernels/{kernel_id}"
+        location = f"{mount_url(request.scope)}api/kernels/{kernel_id}"
         response = JSONResponse(_not_started(kernel_id), status_code=201, headers={"Location": location, **_NO_STORE})
         if created is not None:
             self._sessions.set_cookie(response, request, created)

@@ -24,7 +24,8 @@ from solara_ctx.settings import Settings
 from solara_ctx.web import resourcez
 from solara_ctx.web.api import KernelsApi
 from solara_ctx.web.channels import Channels
-from solara_ctx.web.pages import Assets, HashedFiles, PageCallable, Pages, relative_path, render, render_message
+from solara_ctx.web.pages import Assets, HashedFiles, PageCallable, Pages, render, render_message
+from solara_ctx.web.paths import mount_url, relative_path
 from solara_ctx.web.session import KernelIds, Sessions, Signer
 from solara_ctx.web.stop_signals import Resume, StopSignals
 
@@ -205,7 +206,7 @@ class KernelApp:
             )
         response = render(
             self._assets,
-            base_url=f"{request.scope.get('root_path', '')}/",
+            base_url=mount_url(request.scope),
             kernel_id=kernel_id,
             title=self._pages.title(relative_path(request.scope)),
             debug=self.settings.debug,

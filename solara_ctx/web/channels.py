@@ -6,7 +6,6 @@ import re
 import weakref
 from collections.abc import Callable
 
-from starlette.datastructures import URL
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -17,6 +16,7 @@ from solara_ctx.lifecycle import CloseCode
 from solara_ctx.registry import KernelRegistry
 from solara_ctx.run import PageFunction
 from solara_ctx.web.outbox import Outbox
+from solara_ctx.web.paths import page_location
 from solara_ctx.web.refusals import (
     FOREIGN_ORIGIN,
     NO_SESSION,
@@ -183,32 +183,4 @@ def _room_in(context: VirtualKernelContext) -> asyncio.Event:
     return room
 
 
-def page_location(websocket: WebSocket) -> HTTPConnection | None:
-    """The page's request as its page function shall see it: the path and query of the page, and of the handshake
-    what came with it: headers, cookies, client, and what the middleware has added (user, session, state).
-
-    The path is what the browser says it shows; it may say what it likes, as in any request.
-    """
-    location = URL(websocket.query_params.get("location", "/"))
-    path = location.path
-    if not path.startswith("/") or location.netloc or len(path) > _LONGEST_PATH:
-        return None
-    root_path = websocket.scope.get("root_path", "")
-    scope = {
-        key: value
-        for key, value in websocket.scope.items()
-        if key not in {"subprotocols", "extensions", "endpoint", "path_params", "raw_path", "router", "route"}
-    }
-    scope |= {
-        "type": "http",
-        "method": "GET",
-        "scheme": "https" if websocket.scope.get("scheme") == "wss" else "http",
-        "path": root_path + path,
-        "query_string": location.query.encode(),
-        "path_params": {},
-    }
-    return HTTPConnection(scope)
-
-
-_LONGEST_PATH = 2048
 _FORBIDDEN = 403

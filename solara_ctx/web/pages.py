@@ -19,6 +19,7 @@ from starlette.types import Scope
 
 from solara_ctx.errors import KernelContextError
 from solara_ctx.run import PageFunction
+from solara_ctx.web.paths import relative_path
 
 STATIC_DIRECTORY = Path(__file__).parent / "static"
 """Where the package build puts the frontend."""
@@ -97,7 +98,7 @@ class Pages:
 
     Raises:
         TypeError: a page function is no function that takes at most the page's connection.
-        ValueError: a path does not begin with a slash.
+        ValueError: a path does not begin with a slash, or has parameters.
     """
 
     def __init__(self, pages: PageCallable | Mapping[str, PageCallable]) -> None:
@@ -122,17 +123,9 @@ class Pages:
         return None if function is None else partial(function, connection)
 
 
-def relative_path(scope: Scope) -> str:
-    """The path of a request relative to where the app is mounted."""
-    path, root_path = cast("str", scope["path"]), cast("str", scope.get("root_path", ""))
-    if root_path and path.startswith(root_path):
-        path = path[len(root_path) :]
-    return path or "/"
-
-
 def render(assets: Assets, *, base_url: str, kernel_id: str, title: str, debug: bool) -> Response:
     """The HTML of a page that carries a kernel id.  Without inline script, so that a strict CSP lets it through."""
-    static = f"{base_url}static/"
+    static = escape(f"{base_url}static/")
     config = {"baseUrl": base_url, "kernelId": kernel_id, "pageId": str(uuid.uuid4()), "debug": debug}
     styles = "".join(f'<link rel="stylesheet" href="{static}{name}">\n' for name in assets.styles)
     preloads = "".join(
@@ -194,6 +187,11 @@ def _json_in_html(value: object) -> str:
 def _check_path(path: str) -> str:
     if not path.startswith("/"):
         raise ValueError(f"the path {path!r} of a page has to begin with a slash")
+    if "{" in path:
+        raise ValueError(
+            f"the path {path!r} of a page can't have parameters; let the page function take the page's connection, "
+            "and read its query_params"
+        )
     return path
 
 

@@ -13,6 +13,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from solara_ctx.errors import InvalidKernelId
+from solara_ctx.web.paths import mount_url
 
 COOKIE_NAME = "solara-session-id"
 # 128 bits of chance and 128 bits of signature: neither is guessed (OWASP asks for 64 bits of entropy at least).
@@ -65,7 +66,7 @@ class Sessions:
             COOKIE_NAME,
             session_id,
             max_age=_COOKIE_LIFETIME_S,
-            path=connection.scope.get("root_path") or "/",
+            path=_cookie_path(connection),
             secure=connection.url.scheme in {"https", "wss"},
             httponly=True,
             samesite="lax",
@@ -152,6 +153,11 @@ def _split_id(kernel_id: str) -> tuple[bytes, bytes]:
     if raw is None or len(raw) != body_bytes + _SIGNATURE_BYTES:
         raise InvalidKernelId(kernel_id, why="it has not the form of an id of ours")
     return raw[:body_bytes], raw[body_bytes:]
+
+
+def _cookie_path(connection: HTTPConnection) -> str:
+    # Without the slash at its end, which the address of the mount itself may lack.  A semicolon would end the path.
+    return mount_url(connection.scope).rstrip("/").replace(";", "%3B") or "/"
 
 
 def _cookie_values(connection: HTTPConnection) -> Iterator[str]:

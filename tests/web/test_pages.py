@@ -10,7 +10,7 @@ import pytest
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
-from solara_ctx.web.pages import Assets, FrontendMissing, HashedFiles, Pages, relative_path, render, render_message
+from solara_ctx.web.pages import Assets, FrontendMissing, HashedFiles, Pages, render, render_message
 
 
 def asked(path: str, root_path: str = "") -> HTTPConnection:
@@ -44,7 +44,6 @@ def test_pages_are_found_by_their_path_below_the_mount() -> None:
     assert found is not None
     assert found() == "report"
     assert pages.bind(asked("/nowhere")) is None
-    assert relative_path({"path": "/sub", "root_path": "/sub"}) == "/"
 
 
 async def some_coroutine() -> None: ...
@@ -60,6 +59,7 @@ async def some_coroutine() -> None: ...
         (lambda *, only: None, TypeError, "may take one argument"),
         ({}, ValueError, "at least one page"),
         ({"no-slash": lambda: None}, ValueError, "begin with a slash"),
+        ({"/item/{name}": lambda: None}, ValueError, "can't have parameters"),
     ],
 )
 def test_what_is_no_page_is_refused_at_once(page: Any, error: type[Exception], message: str) -> None:

@@ -74,6 +74,14 @@ def test_the_cookie_is_guarded(scheme: str, secure: bool) -> None:
     assert ("Secure" in cookie) is secure
 
 
+def test_the_cookie_of_a_mount_with_a_strange_name_is_one_cookie() -> None:
+    """What a visitor puts into the path of `Mount("/{tenant}", ...)` sets no attribute of the cookie."""
+    response = Response()
+    asked = HTTPConnection({**connection().scope, "root_path": "/ж;Domain=x\r\ny", "path": "/"})
+    Sessions(Signer(KEY)).set_cookie(response, asked, "value")
+    assert "Path=/%D0%B6%3BDomain=x%0D%0Ay;" in response.headers["set-cookie"]
+
+
 def test_an_issued_id_is_good_for_its_session_only() -> None:
     """A kernel id is worthless in another session."""
     ids = KernelIds(Signer(KEY), lifetime_s=60)
