@@ -394,7 +394,9 @@ class Histories(RuleBasedStateMachine):
         kernel, number, unregister = registration
 
         def take_off() -> None:
-            if number in kernel.hooks:
+            run = kernel.context._run
+            # One that was taken from the stack runs, although it has not begun yet.
+            if run is not None and number in kernel.hooks[: len(run.hooks)]:
                 kernel.hooks.remove(number)
                 kernel.unregistered += 1
             unregister()
