@@ -6,7 +6,6 @@ import io
 import logging
 import sys
 import threading
-import time
 from typing import Any
 
 import pytest
@@ -143,22 +142,6 @@ def test_displayhook_outside_a_kernel(kernel: StandInContext, capsys: pytest.Cap
     assert capsys.readouterr().out == "'plain'\n'no shell'\n"
     if before is None:
         del builtins._  # type: ignore[attr-defined]
-
-
-@pytest.mark.skipif(sys.gettrace() is not None, reason="a tracer, such as coverage's, makes every line dear")
-def test_a_print_outside_costs_next_to_nothing() -> None:
-    """Less than a microsecond more per write, where no Output captures."""
-    inner = io.StringIO()
-    stream: Any = CapturedStream("stdout", inner)
-
-    def seconds(write: Any) -> float:
-        start = time.perf_counter()
-        for _ in range(20_000):
-            write("x")
-        return time.perf_counter() - start
-
-    best = min(seconds(stream.write) for _ in range(5)) - min(seconds(inner.write) for _ in range(5))
-    assert best / 20_000 < 1e-6
 
 
 def test_service_and_streams_in_another_thread() -> None:
