@@ -94,6 +94,14 @@ def test_generated_tables_have_no_empty_meaning(generate: ModuleType, part: str)
     assert [row for row in rows if row.rstrip("| ").endswith("`")] == []
 
 
+def test_what_resourcez_shows_is_documented() -> None:
+    """Each part of the answer has its place on the page that explains it."""
+    text = (ROOT / "docs" / "resourcez.md").read_text()
+    with TestClient(KernelApp(lambda: None)) as client:
+        parts = client.get("/resourcez?verbose").json()
+    assert [part for part in parts if f"`{part}`" not in text] == []
+
+
 def test_an_unknown_part_fails_the_build(generate: ModuleType) -> None:
     """A misspelt marker does not leave a hole in a page."""
     with pytest.raises(KeyError):
