@@ -25,6 +25,8 @@ def event_loop_never_blocked() -> Iterator[None]:
         for function in blockbuster.functions.values():
             # An app that is made on a loop, as uvicorn does with a factory, looks for its frontend there, once.
             function.can_block_in("solara_ctx/web/app.py", {"__init__"})
+            # psutil reads /proc, which is memory and no disk.
+            function.can_block_in("solara_ctx/web/resourcez.py", {"take_snapshot", "machine"})
             # coverage's own lock, which its tracer takes wherever a line runs for the first time.
             function.can_block_in("coverage/collector.py", {"lock_data"})
             # Starlette's first answer with a file reads the system's table of media types, once.
