@@ -32,7 +32,8 @@ class StopSignals:
     def __init__(self, notify: Callable[[Resume], None]) -> None:
         self._notify = notify
         self._before: dict[signal.Signals, _Handler] = {}
-        self._noticed = False
+        # From the first signal on, or once removed: somebody in front of us may still call us then.
+        self._passes_on = False
 
     def install(self) -> None:
         """Put our handler in front; harmless outside the main thread."""
@@ -47,19 +48,19 @@ class StopSignals:
 
     def remove(self) -> None:
         """Put back what was there before, unless somebody has put theirs in front of ours meanwhile."""
+        self._passes_on = True
         for number, before in self._before.items():
             if signal.getsignal(number) == self._handle:
                 signal.signal(number, before)
-        self._before.clear()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         before = self._before.get(signal.Signals(number))
         if not callable(before):
             return
-        if self._noticed:
+        if self._passes_on:
             before(number, frame)  # whoever asks twice is in a hurry
             return
-        self._noticed = True
+        self._passes_on = True
         self._notify(partial(_pass_on, before, number))
 
 

@@ -73,6 +73,18 @@ def test_somebody_elses_handler_is_left_alone(server_handler: "list[str]") -> No
     assert signal.getsignal(signal.SIGTERM) is theirs
 
 
+def test_two_services_may_end_in_any_order(server_handler: "list[str]") -> None:
+    """The one that began first may end first; the server still hears."""
+    first = StopSignals(lambda _resume: server_handler.append("first"))
+    second = StopSignals(lambda _resume: server_handler.append("second"))
+    first.install()
+    second.install()
+    first.remove()
+    second.remove()
+    signal.raise_signal(signal.SIGTERM)
+    assert server_handler == ["server"]
+
+
 def test_outside_the_main_thread_nothing_happens(server_handler: "list[str]") -> None:
     """Python allows no handlers there; that is no error."""
     before = signal.getsignal(signal.SIGTERM)
