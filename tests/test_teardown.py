@@ -5,7 +5,8 @@ import contextvars
 import logging
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
@@ -299,6 +300,39 @@ async def test_a_report_pins_nothing(teardown: Teardown, clock: FakeClock) -> No
     await asyncio.to_thread(_wait_until_empty, pool)
     assert gone() is None
     assert [step.ok for step in report.steps] == [False, False]
+
+
+class KeepingPool(WorkerPool):
+    """A pool that keeps its jobs, as the last line of a thread that has just run one does for a moment."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.kept: list[Callable[[], None]] = []
+
+    def submit(self, job: Callable[[], None]) -> None:
+        """Run *job* on a thread, and keep it."""
+        self.kept.append(job)
+        super().submit(job)
+
+
+async def test_a_step_s_job_keeps_nothing_once_it_has_run(clock: FakeClock) -> None:
+    """Neither the step nor the variables that it ran in, with whatever user code had put there."""
+
+    class Kept:
+        pass
+
+    kept = Kept()
+    gone = weakref.ref(kept)
+    in_variables: contextvars.ContextVar[Kept] = contextvars.ContextVar("in_variables")
+    variables = contextvars.Context()
+    variables.run(in_variables.set, kept)
+    pool = KeepingPool()
+    teardown = Teardown("kernel-id", clock=clock, pool=pool, budget_s=BUDGET_S)
+    await teardown.in_worker("step", partial(repr, kept), variables)
+    del kept, variables
+    assert gone() is None
+    assert len(pool.kept) == 1
+    pool.close()
 
 
 def test_the_stack_of_a_thread_that_is_gone() -> None:

@@ -5,12 +5,15 @@ import logging
 import subprocess
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
 
+from solara_ctx import current, patching
+from solara_ctx.current import Handle
 from solara_ctx.workers import WorkerPool
 from tests.support.fakes import PATIENCE_S
 
@@ -235,14 +238,35 @@ def test_a_raising_job_costs_no_thread(
     run(pool, lambda: None)
 
 
+def test_a_worker_s_thread_does_not_inherit_the_kernel_either() -> None:
+    """Also where threads inherit the kernel of who started them: the pool's belong to nobody."""
+    patching.acquire()
+    try:
+        pool = WorkerPool(1)
+        handle = Handle(StandIn(), "kernel-id")  # type: ignore[arg-type]
+        seen: list[object] = []
+        with current.bound(handle):
+            run(pool, lambda: seen.append(current.peek_handle()))
+        pool.close()
+    finally:
+        patching.release()
+    assert seen == [None]
+
+
+class StandIn:
+    """As much of a context as a handle needs."""
+
+
 def test_a_job_is_not_kept_by_the_thread_that_ran_it(pool: WorkerPool) -> None:
     """While the thread waits for the next job, nothing of the last one is alive."""
     job = Blocking()
     job.let_go.set()
     gone = weakref.ref(job)
-    run(pool, job)
+    pool.submit(job)
     del job
-    run(pool, lambda: None)
+    give_up_at = time.monotonic() + PATIENCE_S
+    while pool.busy and time.monotonic() < give_up_at:
+        pass
     assert gone() is None
 
 
