@@ -385,6 +385,20 @@ async def test_close_takes_everything_down_in_its_order() -> None:
         assert context.host is None
 
 
+async def test_what_waits_is_dropped_at_once() -> None:
+    """A frame that was received before the close, and has not been begun with, is not handled any more."""
+    async with serving(threads=False) as service:
+        for end in (VirtualKernelContext.close, VirtualKernelContext.restart):
+            context = service.connect()
+            await turns()
+            host = service.hosts[-1]
+            context.receive("page", "frame")
+            ending = end(context)
+            assert context.stats().mailbox_depth == 0
+            await asyncio.wrap_future(ending)
+            assert host.names == ["show", "close_app", "close_widgets", "close_kernel"]
+
+
 async def test_steps_of_the_kernel_run_on_a_worker_in_the_kernel() -> None:
     """App, widgets and kernel are closed off the loop, with the context current, as hooks are."""
     async with serving() as service:
