@@ -853,6 +853,23 @@ async def test_a_task_sees_its_kernel() -> None:
         assert not has_current_context()
 
 
+async def test_a_thread_that_has_closed_can_start_no_task() -> None:
+    """From the moment of the claim, also before the loop has heard of it; the error says why."""
+    async with serving(threads=False) as service:
+        context = service.connect()
+
+        def close_and_go_on() -> None:
+            context.close("logged-out")
+            with pytest.raises(ContextClosed, match=r"\(logged-out\) and can't start a task"):
+                context.create_task(asyncio.Event().wait())
+
+        thread = threading.Thread(target=close_and_go_on)
+        thread.start()
+        thread.join(PATIENCE_S)
+        assert state_of(context) is State.OPEN
+        assert (await context.aclose()).reason == "logged-out"
+
+
 async def test_a_task_that_does_not_end_is_abandoned_and_named() -> None:
     """A task that swallows its cancellation does not stop the close."""
     async with serving() as service:
