@@ -76,20 +76,20 @@ class Channels:
         self._open.add(outbox)
         self._opened_total += 1
         receiver: asyncio.Task[None] | None = None
+        end: tuple[int, str] | None = None
         try:
             await websocket.accept(subprotocol)
             receiver = asyncio.create_task(self._receive(websocket, page_id, context_ref, outbox))
-            await outbox.send_to(websocket)
+            end = await outbox.send_to(websocket)
         finally:
+            # First of all: what follows may have to wait for a page that does not answer.
             self._open.discard(outbox)
-            context = context_ref()
-            if context is not None:
-                # The registry sees to the cull; nobody here waits for it.
-                _ = context.page_disconnect(page_id, number)
-            del context
+            _disconnect(context_ref, page_id, number)
             if receiver is not None:
                 receiver.cancel()
                 await asyncio.wait((receiver,))
+        if end is not None:
+            await _close(websocket, *end)
 
     def _connect(self, websocket: WebSocket, outbox: Outbox) -> tuple[str, weakref.ref[VirtualKernelContext], int]:
         """Let the page in: its id, its kernel, and the number of its connection.
@@ -155,6 +155,23 @@ class Channels:
             outbox.close(CloseCode.DONE, "closed")
 
 
+def _disconnect(context_ref: weakref.ref[VirtualKernelContext], page_id: str, number: int) -> None:
+    context = context_ref()
+    if context is not None:
+        # The registry sees to the cull; nobody here waits for it.
+        _ = context.page_disconnect(page_id, number)
+
+
+async def _close(websocket: WebSocket, code: int, reason: str) -> None:
+    """Close a websocket; a page that takes no more bytes, not even these, just loses its connection."""
+    try:
+        async with asyncio.timeout(_CLOSE_GRACE_S):
+            await websocket.close(code, reason)
+    except (TimeoutError, WebSocketDisconnect, RuntimeError):
+        # Starlette raises the last where the other side has closed while we were about to.
+        return
+
+
 async def _refuse(websocket: WebSocket, refusal: Refusal) -> None:
     """Turn a handshake away so that the other side learns why.
 
@@ -184,3 +201,5 @@ def _room_in(context: VirtualKernelContext) -> asyncio.Event:
 
 
 _FORBIDDEN = 403
+# A slow page learns why it is cut off; one that is dead is not waited for.
+_CLOSE_GRACE_S = 5.0

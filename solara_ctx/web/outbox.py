@@ -24,13 +24,15 @@ class Outbox:
         self._loop = loop
         self._subprotocol = subprotocol
         self._limit_bytes = limit_bytes
-        # Protects the four fields below.  Held for O(1) work only.
+        # Protects the five fields below.  Held for O(1) work only.
         self._lock = threading.Lock()
         self._frames: deque[str | bytes] = deque()
         self._bytes = 0
         self._end: tuple[int, str] | None = None
+        self._overflowed = False
         self._wake_scheduled = False
         self._wake = asyncio.Event()
+        self._sender: asyncio.Task[object] | None = None
 
     @property
     def subprotocol(self) -> str | None:
@@ -55,43 +57,67 @@ class Outbox:
             self._frames.append(frame)
             self._bytes += len(frame)
             if self._bytes > self._limit_bytes:
-                self._frames.clear()
-                self._bytes = 0
-                self._end = (CloseCode.TRY_AGAIN_LATER, "overloaded")
+                self._overflow()
             self._wake_sender()
 
     def close(self, code: int, reason: str) -> None:
-        """End the connection after the frames queued so far; the first close wins."""
+        """Let the connection end after the frames queued so far; the first close wins."""
         with self._lock:
             if self._end is None:
                 self._end = (int(code), reason)
                 self._wake_sender()
 
-    async def send_to(self, websocket: WebSocket) -> None:
-        """Send what comes until the outbox is closed, then close the websocket; returns early when the page is gone."""
+    async def send_to(self, websocket: WebSocket) -> tuple[int, str] | None:
+        """Send what comes until the outbox is closed.
+
+        Returns:
+            The code and reason to close the websocket with; `None` when the page is gone.
+        """
+        self._sender = asyncio.current_task()
         try:
             while True:
                 await self._wake.wait()
-                frames, end = self._take()
-                for frame in frames:
-                    if isinstance(frame, str):
-                        await websocket.send_text(frame)
-                    else:
-                        await websocket.send_bytes(frame)
-                if end is not None:
-                    await websocket.close(*end)
-                    return
+                frame = self._next()
+                if isinstance(frame, str):
+                    await websocket.send_text(frame)
+                elif frame is not None:
+                    await websocket.send_bytes(frame)
+                elif self._end is not None:
+                    return self._end
         except (WebSocketDisconnect, RuntimeError):
             # Starlette raises the latter where the other side has closed while we were about to send.
-            return
+            return None
+        except asyncio.CancelledError:
+            if not self._overflowed or self._sender is None:
+                raise
+            self._sender.uncancel()
+            return self._end
+        finally:
+            self._sender = None
 
-    def _take(self) -> tuple[deque[str | bytes], tuple[int, str] | None]:
+    def _next(self) -> str | bytes | None:
         with self._lock:
-            frames, self._frames = self._frames, deque()
-            self._bytes = 0
+            if self._frames:
+                frame = self._frames.popleft()
+                self._bytes -= len(frame)
+                return frame
             self._wake_scheduled = False
             self._wake.clear()
-            return frames, self._end
+            return None
+
+    def _overflow(self) -> None:
+        """Free what waits, and the sender from a page that takes nothing; the lock is held."""
+        self._frames.clear()
+        self._bytes = 0
+        self._end = (CloseCode.TRY_AGAIN_LATER, "overloaded")
+        self._overflowed = True
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._stop_sending)
+
+    def _stop_sending(self) -> None:
+        # The sender may be inside `websocket.send`, which waits until the page reads again: for ever, perhaps.
+        if self._sender is not None:
+            self._sender.cancel()
 
     def _wake_sender(self) -> None:
         """Wake the sender once for a burst of frames; the lock is held."""

@@ -27,7 +27,7 @@ def outbox(limit_bytes: int = 1000) -> Outbox:
 
 
 async def test_frames_leave_in_order_and_the_close_comes_last() -> None:
-    """Text as text, bytes as bytes, nothing overtakes, and what was queued before the close is still sent."""
+    """Text as text, bytes as bytes, nothing overtakes, what was queued before the close is sent, nothing after it."""
     sent: list[dict[str, Any]] = []
     socket, box = websocket(sent), outbox()
     await socket.accept()
@@ -35,9 +35,9 @@ async def test_frames_leave_in_order_and_the_close_comes_last() -> None:
     box.put(b"two")
     box.close(CloseCode.GOING_AWAY, "server-shutdown")
     box.put("too late")
-    await box.send_to(socket)
+    assert await box.send_to(socket) == (1001, "server-shutdown")
     assert [message.get("text") or message.get("bytes") for message in sent[1:3]] == ["one", b"two"]
-    assert sent[3:] == [{"type": "websocket.close", "code": 1001, "reason": "server-shutdown"}]
+    assert sent[3:] == []
 
 
 async def test_the_first_close_wins() -> None:
@@ -47,8 +47,7 @@ async def test_the_first_close_wins() -> None:
     await socket.accept()
     box.close(CloseCode.DONE, "culled")
     box.close(CloseCode.GOING_AWAY, "server-shutdown")
-    await box.send_to(socket)
-    assert sent[-1]["reason"] == "culled"
+    assert await box.send_to(socket) == (1000, "culled")
 
 
 @pytest.mark.parametrize(("last", "overflows"), [(9, False), (10, False), (11, True)])
@@ -62,9 +61,8 @@ async def test_a_page_that_falls_behind_loses_its_connection(last: int, overflow
     assert box.queued_bytes == (0 if overflows else 10 + last)
     assert box.queued_frames == (0 if overflows else 2)
     box.close(CloseCode.DONE, "closed")
-    await box.send_to(socket)
-    assert sent[-1]["code"] == (CloseCode.TRY_AGAIN_LATER if overflows else CloseCode.DONE)
-    assert sent[-1]["reason"] == ("overloaded" if overflows else "closed")
+    assert await box.send_to(socket) == ((1013, "overloaded") if overflows else (1000, "closed"))
+    assert len(sent) == (1 if overflows else 3)
 
 
 async def test_the_sender_waits_for_frames_from_another_thread() -> None:
@@ -83,7 +81,7 @@ async def test_a_page_that_is_gone_ends_the_sender() -> None:
     """A broken connection is the end of its outbox and nobody's error."""
     box = outbox()
     box.put("for nobody")
-    await box.send_to(websocket([], gone=True))
+    assert await box.send_to(websocket([], gone=True)) is None
 
 
 async def test_a_put_after_the_end_of_the_loop_is_harmless() -> None:
@@ -93,3 +91,37 @@ async def test_a_put_after_the_end_of_the_loop_is_harmless() -> None:
     box = Outbox(loop, None, limit_bytes=100)
     box.put("nobody reads this")
     assert box.queued_frames == 1
+
+
+async def test_a_page_that_takes_nothing_does_not_hold_the_sender() -> None:
+    """When the outbox overflows, the sender is freed from a send that waits for ever."""
+    stuck = asyncio.Event()
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Any) -> None:
+        if message["type"] == "websocket.send":
+            stuck.set()
+            await asyncio.get_running_loop().create_future()
+
+    socket, box = WebSocket({"type": "websocket", "path": "/", "headers": []}, receive, send), outbox(limit_bytes=20)
+    await socket.accept()
+    sender = asyncio.create_task(box.send_to(socket))
+    box.put("taken, and stuck")
+    await stuck.wait()
+    box.put("x" * 20)
+    assert not sender.done()
+    box.put("y")
+    assert await sender == (1013, "overloaded")
+
+
+async def test_a_sender_that_is_cancelled_from_outside_ends() -> None:
+    """The server's own cancellation is not mistaken for an overflow."""
+    socket, box = websocket([]), outbox()
+    await socket.accept()
+    sender = asyncio.create_task(box.send_to(socket))
+    await asyncio.sleep(0)
+    sender.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sender
