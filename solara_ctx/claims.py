@@ -7,6 +7,7 @@ import threading
 from typing import TypeAlias
 
 from solara_ctx.errors import ContextClosed
+from solara_ctx.lifecycle import CloseReason
 from solara_ctx.teardown import CloseReport
 
 # It travels as the reason of a websocket's close frame, which has room for 123 bytes (RFC 6455 section 5.5).
@@ -45,8 +46,13 @@ class Claims:
             The future of the report, and whether this was the first to ask.
 
         Raises:
-            ValueError: the reason is not one lower-case word.
+            ValueError: the reason is not one lower-case word, or is "restart".
         """
+        if reason == CloseReason.RESTART:
+            # Pages that are told so come back at once, to a kernel that is not there.
+            raise ValueError(
+                '"restart" can\'t be a close reason; call restart() for a fresh kernel, or use another word'
+            )
         if not _REASON.fullmatch(reason):
             raise ValueError(f'{reason!r} can\'t be a close reason; use one lower-case word such as "logged-out"')
         with self._lock:

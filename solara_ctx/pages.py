@@ -1,7 +1,7 @@
 """The browser pages of one kernel: who is connected, by which connection, since when.  Loop only."""
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
@@ -68,10 +68,6 @@ class PageTable:
     def get(self, page_id: str) -> Page | None:
         """The page of that id, if it was ever seen and not yet forgotten."""
         return self._pages.get(page_id)
-
-    def connected(self) -> Iterator[Page]:
-        """The pages that are connected now."""
-        return (page for page in list(self._pages.values()) if page.status is PageStatus.CONNECTED)
 
     def connect(self, page_id: str, sink: Sink | None, now: float) -> tuple[Page, Sink | None]:
         """A connection of that page begins.

@@ -462,6 +462,15 @@ async def test_a_reason_is_one_short_word(reason: str) -> None:
         assert context.close_reason is None
 
 
+async def test_restart_is_no_reason_to_close() -> None:
+    """Pages that were told so would come back to a kernel that is not there."""
+    async with serving(threads=False) as service:
+        context = service.connect()
+        with pytest.raises(ValueError, match=r"call restart\(\) for a fresh kernel"):
+            context.close(CloseReason.RESTART)
+        assert state_of(context) is State.OPEN
+
+
 async def test_two_closes_at_once_from_threads() -> None:
     """A dozen threads close at the same moment: one close."""
     async with serving() as service:
