@@ -1,4 +1,4 @@
-"""Every exception that this library raises on purpose.
+"""The exceptions that code around this library deals with, and the base of all that it raises on purpose.
 
 KernelContextError
 ├── NoCurrentContext     no kernel is current in this task or thread
@@ -6,7 +6,10 @@ KernelContextError
 ├── SessionMismatch      the kernel belongs to another browser session
 ├── KernelLimitReached   there is no room for one more kernel
 ├── InvalidKernelId      this server never issued that id, or it has expired
-└── WrongThread          called from a thread that does not own the object
+├── WrongThread          called from a thread that does not own the object
+├── settings.InvalidSettings       a setting can't be used; beside what reads it
+├── lifecycle.IllegalTransition    a state does not allow an event; beside the table
+└── web.pages.FrontendMissing      installed without the browser's part; beside what loads it
 
 Messages name kernels by a redacted id: what the log or a response shows must not be enough to address a kernel.
 """
