@@ -14,6 +14,7 @@ from starlette.routing import Mount, Route, Router, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from solara_ctx import patching
+from solara_ctx.clock import wait_through
 from solara_ctx.current import Handle
 from solara_ctx.errors import KernelLimitReached
 from solara_ctx.jupyter import KernelHost
@@ -140,9 +141,10 @@ class KernelApp:
         if not service.alive:
             return
         service.alive = False
-        self._tell_pages()
         try:
-            await self.registry.drain(CloseReason.SERVER_SHUTDOWN)
+            drain = self._begin_drain(service)
+            await wait_through(drain)
+            drain.result()
         finally:
             service.signals.remove()
             patching.release()
@@ -153,17 +155,23 @@ class KernelApp:
         if service is None or not service.alive:
             resume()
         elif service.keeper is None:
-            # The lifespan will close the kernels; all that can't wait for it is to tell the pages.
-            service.loop.call_soon_threadsafe(self._tell_pages)
+            # Not only when the lifespan ends: uvicorn waits for its connections first, without a limit, and a page
+            # that reads nothing, of a sleeping laptop for example, would keep every kernel from closing.
+            service.loop.call_soon_threadsafe(self._begin_drain, service)
             resume()
         else:
             # Nobody will call us again, so the server has to wait until the kernels are closed.
             service.keeper.add_done_callback(lambda _: resume())
             service.loop.call_soon_threadsafe(service.keeper.cancel)
 
-    def _tell_pages(self) -> None:
-        self.registry.begin_drain()
-        self._channels.close_all(CloseCode.GOING_AWAY, CloseReason.SERVER_SHUTDOWN)
+    def _begin_drain(self, service: "_Service") -> "asyncio.Task[object]":
+        """Tell the pages, and begin to close the kernels; once, however often it is asked for."""
+        if service.drain is None:
+            self.registry.begin_drain()
+            self._channels.close_all(CloseCode.GOING_AWAY, CloseReason.SERVER_SHUTDOWN)
+            drain = self.registry.drain(CloseReason.SERVER_SHUTDOWN)
+            service.drain = service.loop.create_task(drain, context=contextvars.Context())
+        return service.drain
 
     async def _start_if_nobody_did(self) -> None:
         service = self._service
@@ -238,6 +246,7 @@ class _Service:
         self.signals = signals
         self.alive = True
         self.keeper: asyncio.Task[None] | None = None
+        self.drain: asyncio.Task[object] | None = None
 
 
 def _shut_down(handle: Handle, restart: bool) -> None:  # noqa: FBT001 - the flag of Jupyter's shutdown_request
