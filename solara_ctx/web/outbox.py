@@ -1,12 +1,16 @@
 """What waits to be sent to one connection of a page."""
 
 import asyncio
+import contextvars
 import threading
 from collections import deque
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from solara_ctx.lifecycle import CloseCode
+
+# How long a page may take to read what was sent before the end.
+_CLOSE_GRACE_S = 5.0
 
 
 class Outbox:
@@ -24,15 +28,17 @@ class Outbox:
         self._loop = loop
         self._subprotocol = subprotocol
         self._limit_bytes = limit_bytes
-        # Protects the five fields below.  Held for O(1) work only.
+        # Protects the four fields below.  Held for O(1) work only.
         self._lock = threading.Lock()
         self._frames: deque[str | bytes] = deque()
         self._bytes = 0
         self._end: tuple[int, str] | None = None
-        self._overflowed = False
         self._wake_scheduled = False
         self._wake = asyncio.Event()
+        # Of the loop's thread alone.
         self._sender: asyncio.Task[object] | None = None
+        self._cut_off = False
+        self._deadline: asyncio.TimerHandle | None = None
 
     @property
     def subprotocol(self) -> str | None:
@@ -66,6 +72,8 @@ class Outbox:
             if self._end is None:
                 self._end = (int(code), reason)
                 self._wake_sender()
+                if not self._loop.is_closed():
+                    self._loop.call_soon_threadsafe(self._limit_the_wait)
 
     async def send_to(self, websocket: WebSocket) -> tuple[int, str] | None:
         """Send what comes until the outbox is closed.
@@ -88,12 +96,14 @@ class Outbox:
             # Starlette raises the latter where the other side has closed while we were about to send.
             return None
         except asyncio.CancelledError:
-            if not self._overflowed or self._sender is None:
+            if not self._cut_off or self._sender is None:
                 raise
             self._sender.uncancel()
             return self._end
         finally:
             self._sender = None
+            if self._deadline is not None:
+                self._deadline.cancel()
 
     def _next(self) -> str | bytes | None:
         with self._lock:
@@ -110,13 +120,19 @@ class Outbox:
         self._frames.clear()
         self._bytes = 0
         self._end = (CloseCode.TRY_AGAIN_LATER, "overloaded")
-        self._overflowed = True
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._stop_sending)
+
+    def _limit_the_wait(self) -> None:
+        if self._sender is not None:
+            # From an empty context, and cancelled when the sender ends: nothing is kept for the length of the wait.
+            context = contextvars.Context()
+            self._deadline = self._loop.call_later(_CLOSE_GRACE_S, self._stop_sending, context=context)
 
     def _stop_sending(self) -> None:
         # The sender may be inside `websocket.send`, which waits until the page reads again: for ever, perhaps.
         if self._sender is not None:
+            self._cut_off = True
             self._sender.cancel()
 
     def _wake_sender(self) -> None:

@@ -1,6 +1,7 @@
 """What waits to be sent to one page."""
 
 import asyncio
+import weakref
 from typing import Any
 
 import pytest
@@ -93,8 +94,8 @@ async def test_a_put_after_the_end_of_the_loop_is_harmless() -> None:
     assert box.queued_frames == 1
 
 
-async def test_a_page_that_takes_nothing_does_not_hold_the_sender() -> None:
-    """When the outbox overflows, the sender is freed from a send that waits for ever."""
+async def stuck_sender(box: Outbox) -> "asyncio.Task[tuple[int, str] | None]":
+    """A sender in the midst of a send that waits for ever."""
     stuck = asyncio.Event()
 
     async def receive() -> dict[str, Any]:
@@ -105,15 +106,46 @@ async def test_a_page_that_takes_nothing_does_not_hold_the_sender() -> None:
             stuck.set()
             await asyncio.get_running_loop().create_future()
 
-    socket, box = WebSocket({"type": "websocket", "path": "/", "headers": []}, receive, send), outbox(limit_bytes=20)
+    socket = WebSocket({"type": "websocket", "path": "/", "headers": []}, receive, send)
     await socket.accept()
     sender = asyncio.create_task(box.send_to(socket))
     box.put("taken, and stuck")
     await stuck.wait()
+    return sender
+
+
+async def test_a_page_that_takes_nothing_does_not_hold_the_sender() -> None:
+    """When the outbox overflows, the sender is freed from a send that waits for ever."""
+    box = outbox(limit_bytes=20)
+    sender = await stuck_sender(box)
     box.put("x" * 20)
     assert not sender.done()
     box.put("y")
     assert await sender == (1013, "overloaded")
+
+
+async def test_a_page_that_takes_nothing_does_not_hold_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closed, the outbox waits for a page that does not read for its grace only."""
+    monkeypatch.setattr("solara_ctx.web.outbox._CLOSE_GRACE_S", 0.0)
+    box = outbox()
+    sender = await stuck_sender(box)
+    box.close(CloseCode.DONE, "culled")
+    assert await sender == (1000, "culled")
+
+
+async def test_a_sender_that_has_ended_leaves_no_timer() -> None:
+    """The grace keeps nothing of a page that has read everything."""
+    sent: list[dict[str, Any]] = []
+    socket, box = websocket(sent), outbox()
+    await socket.accept()
+    sender = asyncio.create_task(box.send_to(socket))
+    await asyncio.sleep(0)
+    box.close(CloseCode.DONE, "culled")
+    await sender
+    gone = weakref.ref(box)
+    del box, sender
+    await asyncio.sleep(0)
+    assert gone() is None
 
 
 async def test_a_sender_that_is_cancelled_from_outside_ends() -> None:
