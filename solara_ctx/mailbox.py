@@ -26,7 +26,7 @@ class Mailbox:
 
     Args:
         pool: Where jobs run.
-        limit: Above so many waiting jobs `put` asks the caller to hold back.
+        limit: Above so many waiting jobs, by their weight, `put` asks the caller to hold back.
     """
 
     def __init__(self, pool: Pool, *, limit: int) -> None:
@@ -34,7 +34,8 @@ class Mailbox:
         self._limit = limit
         # Protects every field below.  Held for O(1) work only, never while a job runs.
         self._lock = threading.Lock()
-        self._jobs: deque[Job] = deque()
+        self._jobs: deque[tuple[Job, int]] = deque()
+        self._weight = 0
         self._scheduled = False
         self._started = False
         self._closed = False
@@ -58,8 +59,12 @@ class Mailbox:
         if submit:
             self._pool.submit(self._turn)
 
-    def put(self, job: Job) -> bool:
+    def put(self, job: Job, *, weight: int = 1) -> bool:
         """Queue a job; dropped when the mailbox is closed.
+
+        Args:
+            job: What to run.
+            weight: For how many jobs it counts: one that holds much may wait in small numbers only.
 
         Returns:
             Whether there is room for more.  Where not, hold back until `when_drained` calls.
@@ -67,9 +72,10 @@ class Mailbox:
         with self._lock:
             if self._closed:
                 return True
-            self._jobs.append(job)
+            self._jobs.append((job, weight))
+            self._weight += weight
             submit = self._claim_turn()
-            room = len(self._jobs) < self._limit
+            room = self._weight < self._limit
         if submit:
             self._pool.submit(self._turn)
         return room
@@ -77,7 +83,7 @@ class Mailbox:
     def when_drained(self, callback: Job) -> None:
         """Call *callback* once, from any thread, when at most half of the limit is waiting or the mailbox closes."""
         with self._lock:
-            if not self._closed and len(self._jobs) > self._limit // 2:
+            if not self._closed and self._weight > self._limit // 2:
                 self._when_drained.append(callback)
                 return
         callback()
@@ -90,6 +96,7 @@ class Mailbox:
         """
         with self._lock:
             dropped, self._jobs = self._jobs, deque()
+            self._weight = 0
             self._closed = True
             drained, self._when_drained = self._when_drained, deque()
             running = self._thread_ident is not None
@@ -113,7 +120,8 @@ class Mailbox:
             if not self._jobs:
                 self._scheduled = False
                 return
-            job = self._jobs.popleft()
+            job, weight = self._jobs.popleft()
+            self._weight -= weight
             self._thread_ident = threading.get_ident()
         try:
             job()
@@ -134,7 +142,7 @@ class Mailbox:
             _tell(stopped)
 
     def _take_drained(self) -> deque[Job]:
-        if not self._when_drained or len(self._jobs) > self._limit // 2:
+        if not self._when_drained or self._weight > self._limit // 2:
             return deque()
         drained, self._when_drained = self._when_drained, deque()
         return drained

@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 StartHook = Callable[[], Hook | None]
 PageFunction = Callable[[], object]
+# What a frame counts for one waiting message with: a thousand of the largest that a server takes would be its memory.
+ONE_MESSAGE_BYTES = 65_536
 
 
 class KernelRun:
@@ -60,7 +62,8 @@ class KernelRun:
 
     def receive(self, page_id: str, frame: str | bytes) -> bool:
         """Let a worker handle a frame; whether there is room for more.  Any thread."""
-        return self.mailbox.put(partial(self._in_kernel, partial(self.host.receive, page_id, frame)))
+        job = partial(self._in_kernel, partial(self.host.receive, page_id, frame))
+        return self.mailbox.put(job, weight=1 + len(frame) // ONE_MESSAGE_BYTES)
 
     def variables(self) -> contextvars.Context:
         """A copy of the caller's context variables in which this kernel is current.  Any thread."""

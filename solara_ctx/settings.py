@@ -164,8 +164,8 @@ class Settings(BaseSettings):  # type: ignore[explicit-any]  # what pydantic add
         default=1000,
         ge=1,
         validation_alias=_variable("SOLARA_KERNEL_MAILBOX_LIMIT"),
-        description="How many messages of a kernel may wait for its worker. Above it, the server stops reading from "
-        "that kernel's pages until half of them are handled.",
+        description="How many messages of a kernel may wait for its worker; each 64 KiB of a large one count for one "
+        "more. Above it, the server stops reading from that kernel's pages until half of them are handled.",
     )
     kernel_outbox_limit: Size = Field(
         default=64_000_000,

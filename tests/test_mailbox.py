@@ -95,6 +95,22 @@ def test_when_drained_calls_at_half_of_the_limit() -> None:
     assert told == [2, 2]
 
 
+def test_a_heavy_job_counts_for_many() -> None:
+    """Room is measured in weight, taken from the first put to the turn that runs the job, and given back at the end."""
+    pool, told = ManualPool(), list[str]()
+    mailbox = started(pool, limit=4)
+    assert mailbox.put(lambda: None, weight=3) is True
+    assert mailbox.put(lambda: None, weight=100) is False
+    mailbox.when_drained(lambda: told.append("drained"))
+    pool.run_one()
+    assert told == []
+    pool.run_one()
+    assert told == ["drained"]
+    assert mailbox.put(lambda: None) is True
+    mailbox.close(lambda: None)
+    pool.run_all()
+
+
 def test_when_drained_calls_at_once_where_there_is_room() -> None:
     """Nobody waits for what is already so: at half of the limit, and of a closed mailbox."""
     pool, told = ManualPool(), list[str]()

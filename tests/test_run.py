@@ -10,6 +10,7 @@ import pytest
 from solara_ctx import current
 from solara_ctx.current import get_current_context, set_current_context
 from solara_ctx.lifecycle import State
+from solara_ctx.run import ONE_MESSAGE_BYTES
 from tests.support.fakes import PATIENCE_S, FakeHost
 from tests.support.service import eventually, serving, turns
 
@@ -131,6 +132,23 @@ async def test_frames_are_handled_in_order_after_the_page_function() -> None:
             ("receive", "2"),
         ]
         assert all(call.current for call in host.calls)
+
+
+async def test_large_frames_fill_the_mailbox_sooner() -> None:
+    """A thousand frames may wait, and not a thousand of the largest that a server takes."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def page() -> None:
+        begun.set()
+        assert go_on.wait(PATIENCE_S)
+
+    async with serving(kernel_mailbox_limit=4) as service:
+        context = service.connect(function=page)
+        assert await asyncio.to_thread(begun.wait, PATIENCE_S)
+        assert context.receive("page", "small") is True
+        assert context.receive("page", b"x" * (2 * ONE_MESSAGE_BYTES)) is False
+        go_on.set()
+        await service.hosts[0].called("receive", 2)
 
 
 async def test_every_job_finds_its_own_kernel_current() -> None:
