@@ -253,6 +253,7 @@ class VirtualKernelContext:
 
         Raises:
             ContextClosed: the kernel is closing or closed; the coroutine is closed.
+            TypeError: it is no coroutine.
         """
         run = self._run
         if run is None or self._claims.closing:

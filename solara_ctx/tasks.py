@@ -38,7 +38,10 @@ class KernelTasks:
 
         Raises:
             ContextClosed: the kernel takes no more tasks, or its event loop has ended; the coroutine was closed.
+            TypeError: it is no coroutine.
         """
+        if not asyncio.iscoroutine(coroutine):
+            raise TypeError(f"create_task takes a coroutine, as an `async def` function returns it, not {coroutine!r}")
         future: concurrent.futures.Future[T] = concurrent.futures.Future()
         if self._closed or not self._post(partial(self._start, coroutine, future, context, name), context):
             coroutine.close()

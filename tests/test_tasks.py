@@ -49,6 +49,13 @@ async def test_a_task_runs_on_the_loop_and_returns() -> None:
     assert len(tasks) == 0
 
 
+@pytest.mark.parametrize("mistake", [forever, 42, None])
+async def test_what_is_no_coroutine_is_refused_at_once(mistake: object) -> None:
+    """The caller is told, and not a log on the loop: an async function that was not called is everyday's mistake."""
+    with pytest.raises(TypeError, match="create_task takes a coroutine"):
+        create(make(), mistake)  # type: ignore[arg-type]
+
+
 async def test_a_task_made_by_a_worker_runs_on_the_loop_too() -> None:
     """From a thread, which may wait for the result."""
     tasks = make()
