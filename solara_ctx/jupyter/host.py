@@ -21,6 +21,7 @@ from solara_ctx.jupyter.session import KernelSession
 from solara_ctx.jupyter.sever import sever_widget
 from solara_ctx.jupyter.shell import KernelShell
 from solara_ctx.jupyter.targets import CONTROL, PAGE, WIDGET, ControlTarget, PageTarget
+from solara_ctx.jupyter.trees import parts_of
 from solara_ctx.ports import Sink
 
 log = logging.getLogger(__name__)
@@ -132,13 +133,17 @@ class KernelHost:
                 f"a page function returns a widget, a sequence of widgets or None; this one returned "
                 f"{'a sequence with ' if item is not self._app else ''}an object of type {type(item).__name__}"
             )
-        comm: object = item.comm
-        if not isinstance(comm, KernelComm) or self._widgets.get(comm.comm_id) is not item:
-            raise TypeError(
-                f"the {type(item).__name__} that the page function returned does not belong to this page: it is "
-                "closed, or was made elsewhere, when its module was imported for example; make it in the page function"
-            )
-        return comm.comm_id
+        if not self._is_own(item):
+            raise TypeError(_stranger(f"the {type(item).__name__} that the page function returned"))
+        for part, holder in parts_of(item):
+            # The page could show nothing of the whole then, and would say so in words that are nobody's.
+            if not self._is_own(part):
+                raise TypeError(_stranger(f"the {type(part).__name__} in the page's {type(holder).__name__}"))
+        return str(item.model_id)
+
+    def _is_own(self, widget: Widget) -> bool:
+        comm: object = widget.comm
+        return isinstance(comm, KernelComm) and self._widgets.get(comm.comm_id) is widget
 
     # Widgets and comms
 
@@ -235,6 +240,13 @@ class KernelHost:
             step()
         except BaseException as error:  # noqa: BLE001 - user code; the next step has to run
             self.reporter.user_error(error, what)
+
+
+def _stranger(what: str) -> str:
+    return (
+        f"{what} does not belong to this page: it is closed, or was made elsewhere, when its module was imported for "
+        "example; make it in the page function"
+    )
 
 
 def _items(result: object) -> Iterable[object]:

@@ -49,6 +49,32 @@ def test_what_can_not_be_shown_is_named(kernel: StandInContext, result: object) 
         kernel.living_host.show([result])
 
 
+@pytest.mark.parametrize(
+    ("page", "message"),
+    [
+        (lambda elsewhere: widgets.HBox([widgets.VBox([elsewhere["label"]])]), "the Label in the page's VBox"),
+        (
+            lambda elsewhere: widgets.HBox([widgets.IntSlider(layout=elsewhere["layout"])]),
+            "the Layout in the page's IntSlider",
+        ),
+    ],
+)
+def test_a_widget_from_elsewhere_deep_inside_is_refused(
+    kernel: StandInContext, page: Callable[[dict[str, Any]], widgets.Widget], message: str
+) -> None:
+    """The browser could show nothing of the page; the message names the widget and its holder."""
+    elsewhere = {"label": widgets.Label(), "layout": widgets.Layout(width="50%")}
+    with pytest.raises(TypeError, match=f"{message}.*make it in the page function"):
+        kernel.living_host.show(kernel.run(partial(page, elsewhere)))
+
+
+def test_every_core_widget_has_only_parts_of_its_own(kernel: StandInContext) -> None:
+    """No false alarm: boxes, tabs, links, interactions, and widgets that refer to each other."""
+    first, second = kernel.run(widgets.IntSlider), kernel.run(widgets.IntSlider)
+    link = kernel.run(lambda: widgets.jslink((first, "value"), (second, "value")))
+    kernel.living_host.show([*kernel.run(every_core_widget), first, second, link])
+
+
 def test_a_widget_from_elsewhere_is_refused(kernel: StandInContext) -> None:
     """One made outside any kernel, one of another page, or a closed one: the message says what to do."""
     other = StandInContext(kernel_id="another kernel")
