@@ -3,6 +3,7 @@
 `Settings` is the one list of what is read: the reference in the docs is generated from it.
 """
 
+import math
 import re
 from collections.abc import Callable
 from typing import Annotated, ClassVar
@@ -41,14 +42,14 @@ def parse_duration(value: object) -> float:
     seconds = _duration_seconds(value)
     if seconds is None or not 0 <= seconds <= _LONGEST_S:
         raise ValueError(f"not a duration; write it as {DURATION_FORMS}")
-    return seconds
+    return float(seconds)
 
 
 def _duration_seconds(value: object) -> float | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
-        return float(value)
+        return value
     if not isinstance(value, str):
         return None
     text = "".join(value.split()).lower()
@@ -68,10 +69,10 @@ def parse_size(value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
         return value
     match = _SIZE.fullmatch(value.strip().lower()) if isinstance(value, str) else None
-    size = int(float(match[1]) * _UNIT_BYTES[match[2]]) if match is not None and match[2] in _UNIT_BYTES else 0
-    if size <= 0:
+    size = float(match[1]) * _UNIT_BYTES[match[2]] if match is not None and match[2] in _UNIT_BYTES else 0.0
+    if not 1 <= size < math.inf:
         raise ValueError(f"not a size; write it as {SIZE_FORMS}")
-    return size
+    return int(size)
 
 
 def _split(value: object) -> object:

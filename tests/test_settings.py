@@ -205,7 +205,25 @@ def test_durations(text: object, seconds: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "h", "1x", "1h-30m", "--1", "1e3", "inf", "3651d", None, True, float("nan"), float("inf"), -1, b"1s"]
+    "text",
+    [
+        "",
+        "h",
+        "1x",
+        "1h-30m",
+        "--1",
+        "1e3",
+        "inf",
+        "3651d",
+        None,
+        True,
+        float("nan"),
+        float("inf"),
+        -1,
+        b"1s",
+        10**400,
+        "9" * 400,
+    ],
 )
 def test_no_durations(text: object) -> None:
     """What is no duration is refused, also what floats take for a number."""
@@ -233,7 +251,7 @@ def test_sizes(text: object, size: int) -> None:
     assert parse_size(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "MB", "1XB", "-1", 0, -1, True, None, 1.5, "0.4"])
+@pytest.mark.parametrize("text", ["", "MB", "1XB", "-1", 0, -1, True, None, 1.5, "0.4", "9" * 400])
 def test_no_sizes(text: object) -> None:
     """What is no size, or holds nothing, is refused."""
     with pytest.raises(ValueError, match="not a size; write it as"):

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from ipywidgets import Widget
 
 _NESTING = 4
+_MAY_HOLD = (Widget, list, tuple, dict)
 
 
 def parts_of(root: Widget) -> Iterator[tuple[Widget, Widget]]:
@@ -14,7 +15,10 @@ def parts_of(root: Widget) -> Iterator[tuple[Widget, Widget]]:
         holder = found.pop()
         values = holder._trait_values
         for name in holder.keys:
-            for part in _widgets_in(values.get(name), _NESTING):
+            value = values.get(name)
+            if not isinstance(value, _MAY_HOLD):  # most are numbers and strings
+                continue
+            for part in _widgets_in(value, _NESTING):
                 if id(part) not in seen:
                     seen.add(id(part))
                     found.append(part)
