@@ -7,6 +7,8 @@ import concurrent.futures
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial, wraps
+from multiprocessing.pool import ThreadPool
 from typing import Any
 
 from solara_ctx import current
@@ -45,6 +47,23 @@ def patches() -> Sequence[Patch]:
             make=_submit,
             why="a job belongs to who submits it, not to who made the pool's thread start",
             upstream=_CPYTHON,
+        ),
+        Patch(
+            target=ThreadPool,
+            attribute="__init__",
+            make=_start_pool,
+            why="the pool's threads serve everybody, and must not inherit the kernel of who happened to make the pool",
+            upstream=_CPYTHON,
+        ),
+        *(
+            Patch(
+                target=ThreadPool,
+                attribute=attribute,
+                make=_hand_to_pool,
+                why="as for ThreadPoolExecutor; joblib's threads are of this pool, for example",
+                upstream=_CPYTHON,
+            )
+            for attribute in ("apply_async", "_map_async", "imap", "imap_unordered")
         ),
     )
 
@@ -92,6 +111,33 @@ def _submit(original: Callable[..., Future]) -> Callable[..., Future]:
             return original(self, _run_job, handle, capture, fn, *args, **kwargs)
 
     return submit
+
+
+def _start_pool(original: Callable[..., None]) -> Callable[..., None]:
+    @wraps(original)
+    def __init__(self: ThreadPool, *args: Any, **options: Any) -> None:  # noqa: N807 - replaces it
+        with current.without_context(), outputs.suspended():
+            original(self, *args, **options)
+
+    return __init__
+
+
+def _hand_to_pool(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def hand_to_pool(self: ThreadPool, func: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        """Let *func*, and the callbacks for its result, run in the kernel that is current here."""
+        handle, capture = current.peek_handle(), outputs.peek()
+        if handle is None and capture is None:
+            return original(self, func, *args, **options)
+        bound = partial(partial, _run_job, handle, capture)
+        # The first of the other arguments is what the job works on: none of our business, even where it is callable.
+        first, others = args[:1], (bound(other) if callable(other) else other for other in args[1:])
+        for name in ("callback", "error_callback"):
+            if options.get(name) is not None:
+                options[name] = bound(options[name])
+        return original(self, bound(func), *first, *others, **options)
+
+    return hand_to_pool
 
 
 def _run_job(

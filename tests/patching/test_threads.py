@@ -5,17 +5,20 @@ import asyncio
 import concurrent.futures
 import gc
 import inspect
+import queue
 import sys
 import threading
 import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.pool import ThreadPool
 from typing import Any
 
 import pytest
 
 from solara_ctx import current, patching
 from solara_ctx.patching import threads
+from tests.support.fakes import PATIENCE_S
 from tests.support.kernels import StandInContext, patched
 
 
@@ -222,6 +225,56 @@ def test_a_pool_keeps_nothing_between_jobs() -> None:
         gc.enable()
 
 
+def test_a_job_of_a_thread_pool_belongs_to_who_hands_it_over(kernel: StandInContext) -> None:
+    """By each way that `multiprocessing.pool.ThreadPool` has; the pool may be another kernel's."""
+    other = StandInContext(kernel_id="another kernel")
+    with other.run(ThreadPool, 1) as pool:
+        assert other.handle().living_threads() == 0
+        for context, run in ((kernel, kernel.run), (other, other.run), (None, lambda function, *a: function(*a))):
+            ways: list[Callable[[], Any]] = [
+                lambda: [pool.apply(here)],
+                lambda: pool.map(lambda _: here(), [1]),
+                lambda: pool.starmap(lambda *_: here(), [(1, 2)]),
+                lambda: list(pool.imap(lambda _: here(), [1])),
+                lambda: list(pool.imap_unordered(lambda _: here(), [1], 1)),
+            ]
+            assert [run(way) for way in ways] == [[context]] * len(ways)
+    other.close()
+
+
+def test_the_callbacks_of_a_thread_pool_belong_to_who_gave_them(kernel: StandInContext) -> None:
+    """They run in a thread of the pool that belongs to nobody; arguments go through as they are."""
+    seen: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def look(result: object) -> None:
+        seen.put((here(), type(result)))
+
+    with ThreadPool(1) as pool:
+        kernel.run(lambda: pool.apply_async(dict, (), {"func": 1}, look))
+        assert seen.get(timeout=PATIENCE_S) == (kernel, dict)
+        kernel.run(lambda: pool.apply_async(divmod, (1, 0), callback=None, error_callback=look))
+        assert seen.get(timeout=PATIENCE_S) == (kernel, ZeroDivisionError)
+        kernel.run(lambda: pool.map_async(str, [1], callback=look))
+        assert seen.get(timeout=PATIENCE_S) == (kernel, list)
+
+
+def test_a_thread_pool_keeps_nothing_between_jobs() -> None:
+    """Made and used by a kernel, it holds nothing of it."""
+    gc.disable()
+    try:
+        with patched():
+            context = StandInContext()
+            with context.run(ThreadPool, 1) as pool:
+                context.run(pool.apply, int)
+                pool.apply(int)
+                itself = weakref.ref(context)
+                context.close()
+                del context
+                assert itself() is None
+    finally:
+        gc.enable()
+
+
 # Foreign threads
 
 
@@ -305,6 +358,20 @@ def test_canary_a_pool_submits_through_submit() -> None:
     assert "self.submit(" in inspect.getsource(concurrent.futures.Executor.map)
     assert "executor.submit(" in inspect.getsource(asyncio.BaseEventLoop.run_in_executor)
     assert list(inspect.signature(ThreadPoolExecutor.submit).parameters) == ["self", "fn", "args", "kwargs"]
+
+
+def test_canary_a_thread_pool_hands_over_by_four_methods() -> None:
+    """All others go through them, with the function first and what it works on second."""
+    for method, handed_over_by in (
+        (ThreadPool.apply, "self.apply_async(func"),
+        (ThreadPool.map, "self._map_async(func, iterable"),
+        (ThreadPool.map_async, "self._map_async(func, iterable"),
+        (ThreadPool.starmap, "self._map_async(func, iterable"),
+        (ThreadPool.starmap_async, "self._map_async(func, iterable"),
+    ):
+        assert handed_over_by in inspect.getsource(method)
+    for name in ("apply_async", "_map_async", "imap", "imap_unordered"):
+        assert list(inspect.signature(getattr(ThreadPool, name)).parameters)[:2] == ["self", "func"]
 
 
 def test_canary_dummy_threads() -> None:
