@@ -28,6 +28,9 @@ from solara_ctx.web.app import KernelApp
 _DEFAULT_NAME = "page"
 _OPEN_DEADLINE_S = 30.0
 _OPEN_POLL_S = 0.1
+# For how long the stopping server waits for its connections, which uvicorn does without a limit otherwise: one browser
+# that does not read, on a laptop that sleeps for example, would keep it from ending.
+_STOP_S = 5
 
 
 class UsageError(Exception):
@@ -124,6 +127,7 @@ def _serve(
         reload_dirs=reload_dirs,
         ws="websockets-sansio",
         log_config=_log_config(),
+        timeout_graceful_shutdown=_STOP_S,
     )
     if options.open:
         host = "127.0.0.1" if options.host in {"0.0.0.0", "::"} else options.host  # noqa: S104 - compared, not bound
