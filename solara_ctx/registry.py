@@ -7,12 +7,11 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Coroutine, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
-from functools import partial
 from typing import NamedTuple
 
-from solara_ctx.clock import Clock, LoopClock, Timer, wait_within
+from solara_ctx.clock import Clock, LoopClock, wait_within
 from solara_ctx.context import VirtualKernelContext
-from solara_ctx.culling import Deadlines
+from solara_ctx.cull_timer import CullTimer
 from solara_ctx.current import Handle
 from solara_ctx.ended import EndedKernels
 from solara_ctx.errors import (
@@ -37,8 +36,6 @@ log = logging.getLogger(__name__)
 _RETRY_AFTER_S = 10
 # Threads for teardown steps.  They run our own code and hooks; one that a hook blocks is replaced.
 _CLOSERS = 16
-# Deadlines handled in one turn of the loop, so that thousands at the same moment do not stall it.
-_CULLS_PER_TURN = 20
 
 
 class Connection(NamedTuple):
@@ -64,10 +61,6 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         self._contexts: dict[str, VirtualKernelContext] = {}
         self._per_session: Counter[str] = Counter()
         self._ended = EndedKernels(at_least_s=settings.kernel_connect_timeout)
-        self._deadlines = Deadlines()
-        self._culls: dict[str, asyncio.Future[None]] = {}
-        self._timer: Timer | None = None
-        self._timer_due: float | None = None
         self._lifecycle_tasks: set[asyncio.Task[CloseReport]] = set()
         self._started_total = self._restarted_total = self._refused_total = self._abandoned_total = 0
         self._closed_total: Counter[str] = Counter()
@@ -125,7 +118,7 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         self.closers = closers or WorkerPool(_CLOSERS, name="solara-ctx-closer")
         self._scrub_threads = scrub_threads or _leave_threads_alone
         self._draining = self._drained = False
-        self._timer = self._timer_due = None  # those of an earlier loop have ended with it
+        self._culls = CullTimer(self.clock, self._loop, self._cull)
 
     def begin_drain(self) -> None:
         """Let no new kernel in."""
@@ -149,7 +142,6 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
                 redact(context.id),
                 self.settings.kernel_drain_timeout,
             )
-        self._set_timer()
         self.workers.close()
         self._drained = True
         self._close_closers_when_idle()
@@ -272,7 +264,7 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
             has_connected=sum(counts.connected > 0 for counts in pages),
             has_disconnected=sum(counts.disconnected > 0 for counts in pages),
             has_closed=sum(counts.closed > 0 for counts in pages),
-            retained=len(self._deadlines),
+            retained=len(self._culls),
             closing=sum(context.state is State.CLOSING for context in contexts),
             limit=self.settings.kernel_max_count,
             limit_per_session=self.settings.kernel_max_per_session,
@@ -310,25 +302,15 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
 
     def schedule_cull(self, context: VirtualKernelContext) -> "asyncio.Future[None]":
         """Let a context be culled after the timeout, counted from now."""
-        self.cancel_cull(context)
-        future: asyncio.Future[None] = self.loop.create_future()
-        self._culls[context.id] = future
-        self._deadlines.set(context.id, self.clock.now() + self.settings.kernel_cull_timeout)
-        self._set_timer()
-        return future
+        return self._culls.schedule(context.id, self.settings.kernel_cull_timeout)
 
     def cancel_cull(self, context: VirtualKernelContext) -> None:
         """Forget the cull of a context; harmless when none is due."""
-        self._deadlines.cancel(context.id)
-        future = self._culls.pop(context.id, None)
-        if future is not None:
-            future.cancel()
-        self._set_timer()
+        self._culls.cancel(context.id)
 
     def seconds_to_cull(self, context: VirtualKernelContext) -> float | None:
         """For how long a context is kept if no page comes back; `None` if no cull is due."""
-        due = self._deadlines.due_of(context.id)
-        return None if due is None else max(0.0, due - self.clock.now())
+        return self._culls.seconds_left(context.id)
 
     def spawn(self, coroutine: Coroutine[object, None, CloseReport]) -> asyncio.Task[CloseReport]:
         """Run a teardown in a task that nobody can cancel."""
@@ -374,24 +356,9 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         if self._drained and not self._lifecycle_tasks:
             self.closers.close()
 
-    def _set_timer(self) -> None:
-        due = self._deadlines.next_due()
-        if due == self._timer_due:
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = None if due is None else self.clock.call_at(due, self._cull_due)
-        self._timer_due = due
-
-    def _cull_due(self) -> None:
-        self._timer = self._timer_due = None
-        for kernel_id in self._deadlines.pop_due(self.clock.now(), at_most=_CULLS_PER_TURN):
-            context, done = self._contexts.get(kernel_id), self._culls.pop(kernel_id, None)
-            if context is not None:
-                closing = asyncio.wrap_future(context.close(CloseReason.CULLED))
-                if done is not None:
-                    closing.add_done_callback(partial(_settle, done))
-        self._set_timer()
+    def _cull(self, kernel_id: str) -> "asyncio.Future[CloseReport] | None":
+        context = self._contexts.get(kernel_id)
+        return None if context is None else asyncio.wrap_future(context.close(CloseReason.CULLED))
 
 
 class _LifecycleTask(asyncio.Task[CloseReport]):
@@ -403,11 +370,6 @@ class _LifecycleTask(asyncio.Task[CloseReport]):
 
     def cancel(self, msg: object = None) -> bool:  # noqa: ARG002
         return False
-
-
-def _settle(culled: "asyncio.Future[None]", _closing: "asyncio.Future[CloseReport]") -> None:
-    if not culled.done():
-        culled.set_result(None)
 
 
 def _leave_threads_alone(_idents: set[int]) -> None:

@@ -485,7 +485,7 @@ class Histories(RuleBasedStateMachine):
         assert self.loop.run_until_complete(self.registry.drain()) == []
         self.run(lambda: None, 20)
         assert dict(self.registry) == {}
-        assert self.registry._deadlines.next_due() is None
+        assert self.registry._culls.next_due() is None
         assert self.clock.pending == []
         for kernel in self.all:
             life = "".join(kernel.log).replace("h", "")

@@ -2,15 +2,14 @@
 
 import hmac
 import ipaddress
-import os
 import threading
 from dataclasses import dataclass
-from functools import cache
 
 import anyio.to_thread
 import psutil
 from starlette.requests import HTTPConnection
 
+from solara_ctx.memory import resident_bytes, this_process
 from solara_ctx.registry import KernelRegistry
 from solara_ctx.stats import KernelStats, RegistryStats, WorkerStats
 from solara_ctx.web.channels import Channels
@@ -55,7 +54,7 @@ async def take_snapshot(registry: KernelRegistry, channels: Channels, *, rows: b
             "borrowed_tokens": limiter.borrowed_tokens,
             "available_tokens": limiter.available_tokens,
         },
-        rss_bytes=_process(os.getpid()).memory_info().rss,
+        rss_bytes=resident_bytes(),
     )
 
 
@@ -76,8 +75,8 @@ def as_json(snapshot: Snapshot) -> dict[str, object]:
 def machine() -> dict[str, object]:
     """The machine's cpu and memory, and more of this process; for `?verbose`."""
     memory = psutil.virtual_memory()
-    with _process(os.getpid()).oneshot():
-        process = _process(os.getpid())
+    process = this_process()
+    with process.oneshot():
         own_memory, own_times, fds = process.memory_info(), process.cpu_times(), process.num_fds()
         percent = process.cpu_percent()
     return {
@@ -117,8 +116,3 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-@cache
-def _process(pid: int) -> psutil.Process:
-    return psutil.Process(pid)
