@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from solara_ctx import cli
-from solara_ctx.cli import PageTarget, UsageError, load_page, main
+from solara_ctx.cli import PageTarget, main
+from solara_ctx.serving import UsageError, load_page
 from solara_ctx.web.app import KernelApp
 
 PAGE = '''
@@ -37,21 +37,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize(
-    ("target", "name"),
-    [
-        ("some_page.py", "page"),
-        ("./some_page.py:other", "other"),
-        ("some_page:page", "page"),
-        ("some_page", "page"),
-    ],
-)
-@pytest.mark.usefixtures("folder")
-def test_a_page_is_found(target: str, name: str) -> None:
-    """By file, by file and name, by module and name; `page` is the default name."""
-    assert getattr(load_page(target), "__name__", "") == name
-
-
-@pytest.mark.parametrize(
     ("target", "message"),
     [
         ("nowhere.py", "there is no file nowhere.py"),
@@ -69,13 +54,6 @@ def test_what_is_not_there_is_said_in_one_line(target: str, message: str, capsys
     complaint = capsys.readouterr().err
     assert complaint.startswith("solara-ctx: ")
     assert complaint.count("\n") == 1
-
-
-def test_an_error_in_the_page_itself_is_not_hidden(folder: Path) -> None:
-    """A module that the page misses is the page's own error, with its traceback."""
-    (folder / "broken.py").write_text("import no_such_module_at_all")
-    with pytest.raises(ModuleNotFoundError, match="no_such_module_at_all"):
-        load_page("broken")
 
 
 @pytest.mark.usefixtures("folder")
@@ -104,10 +82,3 @@ def test_help_and_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
             main(arguments)
         assert ended.value.code == status
     assert "demo" in capsys.readouterr().out
-
-
-def test_a_windows_path_is_one_file() -> None:
-    """The colon of a drive does not begin a name."""
-    assert cli._is_drive("C:\\apps\\page.py")
-    assert not cli._is_drive("page.py:name")
-    assert not cli._is_drive("C:\\apps\\page.py:name")

@@ -1,0 +1,152 @@
+"""What the commands that serve somebody's code share: finding it by its name, and the server's log."""
+
+import copy
+import importlib
+import importlib.util
+import inspect
+import logging
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import uvicorn
+
+from solara_ctx.web.access_log import RedactKernelIds
+from solara_ctx.web.app import KernelApp
+
+_DEFAULT_NAME = "page"
+_APP_NAME = "app"
+# What an ASGI app takes: scope, receive, send.  A page function takes one argument at most.
+_ASGI_PARAMETERS = 3
+
+
+class UsageError(Exception):
+    """The command line asks for something that is not there; the message says what and what to do."""
+
+
+def load_page(target: str) -> Callable[[], object] | KernelApp:
+    """The page function or `KernelApp` that *target* names: a file with a `page` function, `file.py:name`, or
+    `module:name`.
+
+    Raises:
+        UsageError: there is no such file, module or function.
+    """
+    source, name = _split(target)
+    module = _load(source)
+    page = getattr(module, name or _DEFAULT_NAME, None)
+    if page is None:
+        raise UsageError(f"{source} has no {name or _DEFAULT_NAME!r}; define a function of that name, or say FILE:NAME")
+    if not callable(page):
+        raise UsageError(f"{name or _DEFAULT_NAME!r} in {source} is neither a page function nor a KernelApp")
+    return page  # type: ignore[no-any-return]
+
+
+def load_app(target: str) -> object:
+    """The ASGI app that *target* names: as for `load_page`, where a page is put into a `KernelApp`, or a whole app with
+    a `KernelApp` mounted in it.  A file without a `page` may have an `app`.
+
+    Raises:
+        UsageError: there is no such file, module, function or app, or no `KernelApp` in it.
+    """
+    source, name = _split(target)
+    module = _load(source)
+    if name is None:
+        name = _DEFAULT_NAME if hasattr(module, _DEFAULT_NAME) else _APP_NAME
+    found: object = getattr(module, name, None)
+    if found is None:
+        missing = repr(name) if name != _APP_NAME else "neither a 'page' nor an 'app'"
+        verb = "has" if name == _APP_NAME else "has no"
+        raise UsageError(f"{source} {verb} {missing}; define a function 'page', or say FILE:NAME")
+    if not callable(found):
+        raise UsageError(f"{name!r} in {source} is neither a page function nor an app")
+    if not _is_asgi_app(found):
+        return KernelApp(found)
+    if not mounted(found):
+        raise UsageError(f"{name!r} in {source} has no KernelApp mounted in it; there is nothing to check")
+    return found
+
+
+def mounted(app: object) -> list[tuple[str, KernelApp]]:
+    """Each `KernelApp` in *app*, which may be one itself, with the path that it is mounted at, without the slash at
+    its end.
+    """
+    return list(_walk(app, ""))
+
+
+def log_config() -> dict[str, object]:
+    """For uvicorn: the server's own log, with our lines among its lines: which kernels end, what has failed."""
+    config = copy.deepcopy(uvicorn.config.LOGGING_CONFIG)
+    config["loggers"]["solara_ctx"] = {"handlers": ["default"], "level": "INFO", "propagate": False}
+    return config
+
+
+def redact_logs() -> None:
+    """Keep kernel ids out of the server's log, harmless to call twice."""
+    for name in ("uvicorn.access", "uvicorn.error"):
+        logger = logging.getLogger(name)
+        if not any(isinstance(known, RedactKernelIds) for known in logger.filters):
+            logger.addFilter(RedactKernelIds())
+
+
+def _is_asgi_app(found: object) -> bool:
+    if isinstance(found, KernelApp) or hasattr(found, "routes"):
+        return True
+    if isinstance(found, type) or not callable(found):
+        return False
+    parameters = inspect.signature(found).parameters.values()
+    required = [each for each in parameters if each.default is each.empty and each.kind is not each.VAR_POSITIONAL]
+    return len(required) == _ASGI_PARAMETERS
+
+
+def _walk(app: object, path: str) -> Iterator[tuple[str, KernelApp]]:
+    if isinstance(app, KernelApp):
+        yield path.rstrip("/"), app
+        return
+    routes: object = getattr(app, "routes", None)
+    for route in routes if isinstance(routes, list) else ():
+        if isinstance(below := getattr(route, "path", ""), str):
+            yield from _walk(getattr(route, "app", None), path + below)
+    # A middleware around an app, as people wrap them by hand.
+    if routes is None and (inner := getattr(app, "app", None)) is not None:
+        yield from _walk(inner, path)
+
+
+def _split(target: str) -> tuple[str, str | None]:
+    """The file or module, and the name in it."""
+    source, _, name = target.partition(":") if not _is_drive(target) else (target, "", "")
+    return source, name or None
+
+
+def _load(source: str) -> ModuleType:
+    return _load_file(Path(source)) if source.endswith(".py") else _load_module(source)
+
+
+def _is_drive(target: str) -> bool:
+    return re.fullmatch(r"[A-Za-z]:[\\/][^:]*", target) is not None
+
+
+def _load_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise UsageError(f"there is no file {path}; give the path of a Python file with a `page` function")
+    path = path.resolve()
+    # As if it were run by `python FILE`: its neighbours can be imported.
+    sys.path.insert(0, str(path.parent))
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{path} can't be loaded as a Python module")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _load_module(name: str) -> ModuleType:
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not name.startswith(error.name):
+            raise
+        raise UsageError(f"there is no module {name}; give MODULE:NAME, or the path of a file ending in .py") from None

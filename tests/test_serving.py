@@ -1,0 +1,122 @@
+"""What the commands share that serve somebody's code."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount, Route
+from starlette.types import Receive, Scope, Send
+
+from solara_ctx.serving import UsageError, _is_drive, load_app, load_page, mounted
+from solara_ctx.web.app import KernelApp
+
+PAGE = """
+def page():
+    pass
+
+
+def other():
+    pass
+"""
+WHOLE_APP = """
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from solara_ctx import KernelApp
+
+kernels = KernelApp(lambda: None)
+app = Starlette(routes=[Mount("/dash", kernels)], lifespan=kernels.lifespan)
+without = Starlette()
+number = 3
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder with a page, from which nothing stays imported."""
+    (tmp_path / "some_page.py").write_text(PAGE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    before = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [
+        ("some_page.py", "page"),
+        ("./some_page.py:other", "other"),
+        ("some_page:page", "page"),
+        ("some_page", "page"),
+    ],
+)
+@pytest.mark.usefixtures("folder")
+def test_a_page_is_found(target: str, name: str) -> None:
+    """By file, by file and name, by module and name; `page` is the default name."""
+    assert getattr(load_page(target), "__name__", "") == name
+
+
+def test_an_error_in_the_page_itself_is_not_hidden(folder: Path) -> None:
+    """A module that the page misses is the page's own error, with its traceback."""
+    (folder / "broken.py").write_text("import no_such_module_at_all")
+    with pytest.raises(ModuleNotFoundError, match="no_such_module_at_all"):
+        load_page("broken")
+
+
+def test_a_windows_path_is_one_file() -> None:
+    """The colon of a drive does not begin a name."""
+    assert _is_drive("C:\\apps\\page.py")
+    assert not _is_drive("page.py:name")
+    assert not _is_drive("C:\\apps\\page.py:name")
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_page_is_put_into_an_app() -> None:
+    """What `load_app` gives can be served."""
+    assert isinstance(load_app("some_page.py"), KernelApp)
+
+
+def test_a_file_without_a_page_may_have_an_app(folder: Path) -> None:
+    """`app` is the default name where there is no `page`; the app is taken as it is."""
+    (folder / "whole.py").write_text(WHOLE_APP)
+    app = load_app("whole.py")
+    assert isinstance(app, Starlette)
+    assert [path for path, _ in mounted(app)] == ["/dash"]
+    assert isinstance(load_app("whole.py:kernels"), KernelApp)
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("whole.py:without", "no KernelApp mounted"),
+        ("whole.py:absent", "has no 'absent'"),
+        ("whole.py:number", "neither a page function nor an app"),
+        ("empty.py", "has neither a 'page' nor an 'app'"),
+    ],
+)
+def test_an_app_that_is_not_there_is_said(folder: Path, target: str, message: str) -> None:
+    """Each mistake has its own sentence."""
+    (folder / "whole.py").write_text(WHOLE_APP)
+    (folder / "empty.py").write_text("")
+    with pytest.raises(UsageError, match=message):
+        load_app(target)
+
+
+def test_kernel_apps_are_found_wherever_they_are_mounted() -> None:
+    """In apps inside apps, and behind a middleware that somebody has put around by hand."""
+
+    class Around:
+        def __init__(self, app: object) -> None:
+            self.app = app
+
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            """Never called here."""
+
+    first, second, alone = (KernelApp(lambda: None) for _ in range(3))
+    inner = Starlette(routes=[Mount("/deep", first)])
+    app = Starlette(routes=[Route("/about", lambda request: None), Mount("/in", inner), Mount("/", second)])
+    assert mounted(Around(app)) == [("/in/deep", first), ("", second)]
+    assert mounted(alone) == [("", alone)]
