@@ -175,5 +175,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "close-codes": lambda: members(lifecycle, "CloseCode"),
     "kernel-stats": lambda: fields(stats, "KernelStats"),
     "registry-stats": lambda: fields(stats, "RegistryStats"),
+    "leak-stats": lambda: fields(stats, "LeakStats"),
+    "zombie-stats": lambda: fields(stats, "ZombieStats"),
     "worker-stats": lambda: fields(stats, "WorkerStats"),
 }

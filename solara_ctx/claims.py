@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from solara_ctx.errors import ContextClosed
 from solara_ctx.lifecycle import CloseReason
+from solara_ctx.ports import Watch
 from solara_ctx.teardown import CloseReport
 
 # It travels as the reason of a websocket's close frame, which has room for 123 bytes (RFC 6455 section 5.5).
@@ -92,7 +93,9 @@ def _claimed_future() -> ReportFuture:
     return future
 
 
-def hand_over(future: ReportFuture, task: asyncio.Task[CloseReport]) -> None:
+def hand_over(future: ReportFuture, watch: Watch, task: asyncio.Task[CloseReport]) -> None:
+    """A teardown has ended: tell those who wait for it, and those who watch what becomes of its memory."""
+    watch.closed()
     error = task.exception()
     if error is None:
         future.set_result(task.result())
@@ -100,8 +103,11 @@ def hand_over(future: ReportFuture, task: asyncio.Task[CloseReport]) -> None:
         future.set_exception(error)
 
 
-def announce_end(closed_event: threading.Event, future: ReportFuture, task: asyncio.Task[CloseReport]) -> None:
+def announce_end(
+    closed_event: threading.Event, future: ReportFuture, watch: Watch, task: asyncio.Task[CloseReport]
+) -> None:
+    """A close has ended."""
     if task.exception() is None:
         # Before the future: whoever waits for that finds the event set.
         closed_event.set()
-    hand_over(future, task)
+    hand_over(future, watch, task)

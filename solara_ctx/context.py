@@ -18,9 +18,10 @@ from solara_ctx.errors import ContextClosed, WrongThread, redact
 from solara_ctx.hooks import Hook
 from solara_ctx.kernel_var import KernelValues
 from solara_ctx.lifecycle import CloseCode, CloseReason, Event, PageStatus, State, transition
+from solara_ctx.memory import resident_bytes
 from solara_ctx.owner import Owner
 from solara_ctx.pages import PageCounts, PageTable
-from solara_ctx.ports import Host, Sink
+from solara_ctx.ports import Host, Sink, Watch
 from solara_ctx.run import KernelRun, PageFunction
 from solara_ctx.stats import KernelStats
 from solara_ctx.teardown import CloseReport, Teardown
@@ -341,13 +342,15 @@ class VirtualKernelContext:
             return
         self._fire(Event.RESTART)
         self._stop_taking()
-        self._restart_task = self._owner.spawn(self._do_restart())
-        self._restart_task.add_done_callback(partial(hand_over, future), context=contextvars.Context())
+        watch = self._owner.watch(self._shown_id, self._shown_session_id, CloseReason.RESTART)
+        self._restart_task = self._owner.spawn(self._do_restart(watch))
+        self._restart_task.add_done_callback(partial(hand_over, future, watch), context=contextvars.Context())
 
-    async def _do_restart(self) -> CloseReport:
+    async def _do_restart(self, watch: Watch) -> CloseReport:
         old = self._living_run("restart")
+        memory_before = resident_bytes()
         teardown = self._new_teardown()
-        await old.take_down(teardown, partial(self._end_connections, CloseReason.RESTART))
+        await old.take_down(teardown, partial(self._end_connections, CloseReason.RESTART), watch)
         teardown.here("bindings", partial(self._end_bindings, old))
         if self._state is State.RESTARTING:
             teardown.here("fresh kernel", self._replace_run)
@@ -360,7 +363,9 @@ class VirtualKernelContext:
             self._run = None
             self.close(CloseReason.RESTART_FAILED)  # or whatever the close is for that came in between
         elif self._run is not None and self._page is not None:
-            self._run.start(self._page, self._owner.start_hooks())
+            # With the fresh page's function done, so that like is compared with like.
+            then = partial(_log_restart, self._shown_id, memory_before)
+            self._run.start(self._page, self._owner.start_hooks(), then)
         return report
 
     def _replace_run(self) -> None:
@@ -372,18 +377,22 @@ class VirtualKernelContext:
         self._fire(Event.CLOSE)
         self._stop_taking()
         self._owner.cancel_cull(self)
-        closing = self._owner.spawn(self._do_close())
-        # From outside: inside, the coroutine's own frame would still refer to the context.
-        closing.add_done_callback(partial(announce_end, self.closed_event, future), context=contextvars.Context())
-
-    async def _do_close(self) -> CloseReport:
         reason = self._claims.reason or CloseReason.CLOSED
+        watch = self._owner.watch(self._shown_id, self._shown_session_id, reason)
+        watch.add(self)
+        closing = self._owner.spawn(self._do_close(reason, watch))
+        # From outside: inside, the coroutine's own frame would still refer to the context.
+        closing.add_done_callback(
+            partial(announce_end, self.closed_event, future, watch), context=contextvars.Context()
+        )
+
+    async def _do_close(self, reason: str, watch: Watch) -> CloseReport:
         if self._restart_task is not None:
             await wait_through(self._restart_task)
         run = self._run
         teardown = self._new_teardown()
         if run is not None:  # a restart that was under way may have taken it down already
-            await run.take_down(teardown, partial(self._end_connections, reason))
+            await run.take_down(teardown, partial(self._end_connections, reason), watch)
         teardown.here("registry", partial(self._owner.forget, self))
         if run is not None:
             teardown.here("bindings", partial(self._end_bindings, run))
@@ -473,6 +482,17 @@ def _is_running(loop: asyncio.AbstractEventLoop) -> bool:
         return asyncio.get_running_loop() is loop
     except RuntimeError:
         return False
+
+
+def _log_restart(shown_id: str, before: int) -> None:
+    after = resident_bytes()
+    log.info(
+        "kernel %s: restarted, memory %.1f MB before, %.1f MB after, %+.1f MB",
+        shown_id,
+        before / 1e6,
+        after / 1e6,
+        (after - before) / 1e6,
+    )
 
 
 def _do_nothing() -> None:

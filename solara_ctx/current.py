@@ -16,6 +16,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar
 
 from solara_ctx.errors import ContextClosed, NoCurrentContext
+from solara_ctx.weak import WeakBag
 
 if TYPE_CHECKING:
     from solara_ctx.context import VirtualKernelContext
@@ -25,29 +26,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Threads:
-    """Threads, weakly.  Safe from any thread: one may be added while another is counting."""
-
-    __slots__ = ("_references",)
-
-    def __init__(self) -> None:
-        # Not a WeakSet: to iterate over one takes Python code, in the midst of which another thread may add to it.
-        self._references: set[weakref.ref[threading.Thread]] = set()
-
-    def add(self, thread: threading.Thread) -> None:
-        """Count *thread* for as long as it lives."""
-        self._references.add(weakref.ref(thread, self._references.discard))
-
-    def discard(self, thread: threading.Thread) -> None:
-        """Count *thread* no more; harmless when it was not counted."""
-        self._references.discard(weakref.ref(thread))
-
-    def count_alive(self) -> int:
-        """How many of them are running."""
-        threads = (reference() for reference in tuple(self._references))
-        return sum(thread is not None and thread.is_alive() for thread in threads)
-
-
 class Handle:
     """A weak, severable name for one run of a kernel context.  Safe from any thread."""
 
@@ -55,7 +33,7 @@ class Handle:
 
     def __init__(self, context: "VirtualKernelContext", kernel_id: str) -> None:
         self.kernel_id = kernel_id
-        self.threads = Threads()
+        self.threads: WeakBag[threading.Thread] = WeakBag()
         """Threads that kernel code has started; a gauge, nothing is looked up in it."""
         self.foreign_threads: set[int] = set()
         """Idents of threads that were not started by `threading` and made the context current by themselves."""
@@ -82,7 +60,7 @@ class Handle:
 
     def living_threads(self) -> int:
         """How many of the threads that kernel code has started are alive."""
-        return self.threads.count_alive()
+        return sum(thread.is_alive() for thread in self.threads.living())
 
     def sever(self) -> None:
         """End every binding to the context at once, wherever it is held."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from solara_ctx.clock import Clock
 from solara_ctx.current import Handle
-from solara_ctx.ports import Host
+from solara_ctx.ports import Host, Watch
 from solara_ctx.run import StartHook
 from solara_ctx.teardown import CloseReport
 from solara_ctx.workers import WorkerPool
@@ -63,6 +63,9 @@ class Owner(Protocol):
 
     def spawn(self, coroutine: Coroutine[object, None, CloseReport]) -> "asyncio.Task[CloseReport]":
         """Run a coroutine of a context's lifecycle to its end, whatever happens to those who wait for it."""
+
+    def watch(self, kernel: str, session: str, reason: str) -> Watch:
+        """An eye on what belongs to a kernel that is about to be closed; the ids are redacted."""
 
     def forget(self, context: "VirtualKernelContext") -> None:
         """Take the context out of the registry, by identity."""

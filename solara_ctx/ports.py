@@ -1,4 +1,5 @@
-"""What the core asks of the world: a kernel to host (`Host`), a page to send to (`Sink`), ids to hand out (`Ids`).
+"""What the core asks of the world: a kernel to host (`Host`), a page to send to (`Sink`), ids to hand out (`Ids`), and
+an eye on what has ended (`Watch`).
 
 The core implements none of them and imports nobody who does; `web/app.py` puts them together.
 """
@@ -32,7 +33,7 @@ class Sink(Protocol):
 class Host(Protocol):
     """What a context needs of a kernel: one kernel of one run of the page function.
 
-    `connect`, `disconnect` and `stats` are called on the event loop's thread, everything else on a worker with the
+    `connect`, `disconnect` and `show_parts` are called on the event loop's thread, everything else on a worker with the
     context current, one call at a time.  None of them raises for what a page or a user's code did wrong.
     """
 
@@ -71,6 +72,9 @@ class Host(Protocol):
     def show_error(self, error: BaseException) -> None:
         """Show the page that the page function has failed."""
 
+    def show_parts(self, watch: "Watch") -> None:
+        """Add to *watch* everything that has to be gone once the kernel is closed."""
+
     def close_app(self) -> None:
         """Close what the page function returned."""
 
@@ -96,3 +100,23 @@ class Ids(Protocol):
 
     def remaining_s(self, kernel_id: str) -> float:
         """For how many seconds more a kernel may be started under a checked id; zero or less once it has expired."""
+
+
+class Watch(Protocol):
+    """Sees whether what belonged to one kernel is gone once that has been closed.  Holds nothing strongly."""
+
+    def add(self, part: object) -> None:
+        """Watch *part* too; harmless where nothing can refer to it weakly.  Any thread."""
+
+    def closed(self) -> None:
+        """The kernel is closed: from now on nothing should refer to its parts.  Loop only, once."""
+
+
+class NoWatch:
+    """A `Watch` that sees nothing."""
+
+    def add(self, part: object) -> None:
+        """Leave it alone."""
+
+    def closed(self) -> None:
+        """Do nothing."""

@@ -23,7 +23,7 @@ from solara_ctx.errors import (
 )
 from solara_ctx.hooks import Hook
 from solara_ctx.lifecycle import CloseReason, State
-from solara_ctx.ports import Host, Ids, Sink
+from solara_ctx.ports import Host, Ids, NoWatch, Sink, Watch
 from solara_ctx.run import PageFunction, StartHook
 from solara_ctx.settings import Settings
 from solara_ctx.stats import KernelStats, RegistryStats, WorkerStats
@@ -67,6 +67,7 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         self._draining = self._drained = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._scrub_threads: Callable[[set[int]], None] = _leave_threads_alone
+        self._watch: Callable[[str, str, str], Watch] = _watch_nothing
 
     # The mapping; any thread
 
@@ -102,6 +103,7 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         workers: WorkerPool | None = None,
         closers: WorkerPool | None = None,
         scrub_threads: Callable[[set[int]], None] | None = None,
+        watch: Callable[[str, str, str], Watch] | None = None,
     ) -> None:
         """Take kernels from now on, on the running event loop.
 
@@ -110,6 +112,8 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
             workers: Runs page functions and callbacks; a pool of `SOLARA_KERNEL_THREADS` where not given.
             closers: Runs the steps of teardowns; a pool of its own where not given.
             scrub_threads: Drops what `threading` keeps of dead foreign threads.
+            watch: Makes the watch over a kernel that is about to be closed, of its redacted id, the redacted id of its
+                session, and the reason.
         """
         self._loop = asyncio.get_running_loop()
         self.loop_thread = threading.get_ident()
@@ -117,6 +121,7 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         self.workers = workers or WorkerPool(self.settings.kernel_threads)
         self.closers = closers or WorkerPool(_CLOSERS, name="solara-ctx-closer")
         self._scrub_threads = scrub_threads or _leave_threads_alone
+        self._watch = watch or _watch_nothing
         self._draining = self._drained = False
         self._culls = CullTimer(self.clock, self._loop, self._cull)
 
@@ -320,6 +325,10 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         task.add_done_callback(self._lifecycle_task_ended)
         return task
 
+    def watch(self, kernel: str, session: str, reason: str) -> Watch:
+        """An eye on what belongs to a kernel that is about to be closed; the ids are redacted."""
+        return self._watch(kernel, session, reason)
+
     def forget(self, context: VirtualKernelContext) -> None:
         """Take a context out, by identity; only the reason of its end is remembered, for a page that comes back."""
         if self._contexts.get(context.id) is not context:
@@ -374,3 +383,7 @@ class _LifecycleTask(asyncio.Task[CloseReport]):
 
 def _leave_threads_alone(_idents: set[int]) -> None:
     pass
+
+
+def _watch_nothing(_kernel: str, _session: str, _reason: str) -> Watch:
+    return NoWatch()

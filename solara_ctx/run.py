@@ -14,7 +14,7 @@ from solara_ctx.errors import redact
 from solara_ctx.hooks import Hook, HookStack
 from solara_ctx.kernel_var import KernelValues
 from solara_ctx.mailbox import Mailbox
-from solara_ctx.ports import Host
+from solara_ctx.ports import Host, Watch
 from solara_ctx.tasks import KernelTasks
 from solara_ctx.teardown import Teardown, stack_of_thread
 from solara_ctx.workers import WorkerPool
@@ -55,9 +55,13 @@ class KernelRun:
         self._workers = workers
         self._stopped: asyncio.Future[None] | None = None
 
-    def start(self, page: PageFunction, start_hooks: Iterable[StartHook]) -> None:
-        """Run the start hooks and the page function, as the first job.  Loop only."""
+    def start(
+        self, page: PageFunction, start_hooks: Iterable[StartHook], then: Callable[[], None] | None = None
+    ) -> None:
+        """Run the start hooks and the page function, as the first job, and *then* the second.  Loop only."""
         self.mailbox.put(partial(self._in_kernel, partial(self._start_page, page, tuple(start_hooks))))
+        if then is not None:
+            self.mailbox.put(then)
         self.mailbox.start()
 
     def receive(self, page_id: str, frame: str | bytes) -> bool:
@@ -83,8 +87,14 @@ class KernelRun:
             self.mailbox.close(partial(_settle_from_anywhere, self._loop, self._stopped))
         return self._stopped
 
-    async def take_down(self, teardown: Teardown, end_connections: Callable[[], object]) -> None:
-        """The steps that end a run, in their fixed order.  Loop only, once."""
+    async def take_down(self, teardown: Teardown, end_connections: Callable[[], object], watch: Watch) -> None:
+        """The steps that end a run, in their fixed order.  Loop only, once.
+
+        Args:
+            teardown: Runs them.
+            end_connections: Ends the connections of the pages.
+            watch: Is given what has to be gone afterwards.
+        """
         stopped = self.stop_taking()
         if not await teardown.until("running job", stopped, self._where_the_job_is):
             # Its thread is lost to the other kernels, until the job ends after all.
@@ -94,6 +104,8 @@ class KernelRun:
             del hook
         self.tasks.cancel_all()
         await teardown.until("tasks", self.tasks.when_done(), self.tasks.where)
+        # Hooks may have made widgets; from here on, parts only go.
+        self.host.show_parts(watch)
         await teardown.in_worker("app", self.host.close_app, self._teardown_variables())
         await teardown.in_worker("widgets", self.host.close_widgets, self._teardown_variables())
         await teardown.in_worker("kernel", self.host.close_kernel, self._teardown_variables())

@@ -153,6 +153,12 @@ class Settings(BaseSettings):  # type: ignore[explicit-any]  # what pydantic add
         validation_alias=_variable("SOLARA_KERNEL_DRAIN_TIMEOUT"),
         description="How long closing all kernels may take when the server stops. A bound, never a delay.",
     )
+    kernel_zombie_after: Duration = Field(
+        default=60.0,
+        validation_alias=_variable("SOLARA_KERNEL_ZOMBIE_AFTER"),
+        description="How long a closed kernel may take until all of it is gone from memory. One of which something is "
+        "left then is a zombie: it is named in the log once, and listed in `/resourcez`.",
+    )
     kernel_threads: int = Field(
         default=64,
         ge=1,

@@ -88,3 +88,39 @@ class WorkerStats:
     """Jobs that wait for a thread."""
     stuck: int
     """Threads in a step that a teardown has given up on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeakStats:
+    """What became of the memory of closed and restarted kernels.  Each of them is in exactly one of the five."""
+
+    by_refcount_total: int
+    """Kernels that were freed as they should be, by reference counting alone."""
+    by_gc_total: int
+    """Kernels of which something was freed by the garbage collector only: user code had made a reference cycle."""
+    zombies_gone_total: int
+    """Kernels that were zombies and are gone after all."""
+    watched: int
+    """Kernels that are closed and not gone yet, for less than `SOLARA_KERNEL_ZOMBIE_AFTER`."""
+    zombies: int
+    """Kernels that are closed for longer than that, and something of them is still alive: a leak."""
+    collections_total: int
+    """Garbage collections that were run because a closed kernel was not gone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZombieStats:
+    """A closed kernel of which something is still alive."""
+
+    id: str
+    """The redacted kernel id."""
+    session: str
+    """The redacted session id."""
+    reason: str
+    """Why it was closed; restart for one that was replaced."""
+    age_seconds: float
+    """Since it was closed."""
+    alive: Mapping[str, int]
+    """What of it is alive, by type."""
+    held_by: str | None
+    """What keeps it, as the last question with `?why=` has found; None if nobody has asked."""

@@ -258,39 +258,19 @@ async def test_foreign_threads_are_noted_and_own_ones_are_not() -> None:
         assert idents[1] == 0
 
 
-def test_the_gauge_of_threads_counts_the_living() -> None:
+async def test_the_gauge_of_threads_counts_the_running() -> None:
     """A thread counts from its start to its end, and is not kept."""
-    threads = current.Threads()
-    go_on = threading.Event()
-    thread = threading.Thread(target=go_on.wait, args=(PATIENCE_S,))
-    threads.add(thread)
-    assert threads.count_alive() == 0
-    thread.start()
-    assert threads.count_alive() == 1
-    threads.discard(thread)
-    assert threads.count_alive() == 0
-    threads.add(thread)
-    go_on.set()
-    thread.join(PATIENCE_S)
-    assert threads.count_alive() == 0
-    gone = weakref.ref(thread)
-    del thread
-    assert gone() is None
-
-
-def test_the_gauge_of_threads_may_be_read_while_threads_are_added() -> None:
-    """Counting does not fail when another thread is added meanwhile."""
-    threads = current.Threads()
-    kept = [threading.Thread() for _number in range(2000)]
-    done = threading.Event()
-
-    def add() -> None:
-        for thread in kept:
-            threads.add(thread)
-        done.set()
-
-    adder = threading.Thread(target=add)
-    adder.start()
-    while not done.is_set():
-        assert threads.count_alive() == 0
-    adder.join(PATIENCE_S)
+    async with serving() as service:
+        handle = (await service.opened()).handle()
+        go_on = threading.Event()
+        thread = threading.Thread(target=go_on.wait, args=(PATIENCE_S,))
+        handle.threads.add(thread)
+        assert handle.living_threads() == 0
+        thread.start()
+        assert handle.living_threads() == 1
+        go_on.set()
+        await asyncio.to_thread(thread.join, PATIENCE_S)
+        assert handle.living_threads() == 0
+        gone = weakref.ref(thread)
+        del thread
+        assert gone() is None

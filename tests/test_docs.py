@@ -86,7 +86,10 @@ def test_the_diagram_shows_the_whole_table(generate: ModuleType) -> None:
     assert all(event.value in svg for row in TRANSITIONS.values() for event in row)
 
 
-@pytest.mark.parametrize("part", ["close-reasons", "close-codes", "kernel-stats", "registry-stats", "worker-stats"])
+@pytest.mark.parametrize(
+    "part",
+    ["close-reasons", "close-codes", "kernel-stats", "leak-stats", "registry-stats", "worker-stats", "zombie-stats"],
+)
 def test_generated_tables_have_no_empty_meaning(generate: ModuleType, part: str) -> None:
     """Whoever adds a field or a word says there what it means."""
     rows = generate.on_page_markdown(f"<!-- generate: {part} -->").splitlines()[2:]

@@ -3,7 +3,6 @@
 import logging
 import threading
 import uuid
-import weakref
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
@@ -22,7 +21,8 @@ from solara_ctx.jupyter.sever import sever_widget
 from solara_ctx.jupyter.shell import KernelShell
 from solara_ctx.jupyter.targets import CONTROL, PAGE, WIDGET, ControlTarget, PageTarget
 from solara_ctx.jupyter.trees import parts_of
-from solara_ctx.ports import Sink
+from solara_ctx.ports import Sink, Watch
+from solara_ctx.weak import WeakBag
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class KernelHost:
         self._app: object = None
         self._widgets: dict[str, Widget] = {}
         # Of every widget ever made here: one that was closed early may be in a cycle of the user's making, too.
-        self._made: weakref.WeakSet[Widget] = weakref.WeakSet()
+        self._made: WeakBag[Widget] = WeakBag()
         self._shell: KernelShell | None = None
         self._shell_lock = threading.RLock()
         self._shell_maker: int | None = None
@@ -201,6 +201,11 @@ class KernelHost:
 
     # The end
 
+    def show_parts(self, watch: Watch) -> None:
+        """Add to *watch* everything that has to be gone once the kernel is closed."""
+        for part in (self, self.kernel, self.session, self.comm_manager, self._shell, *self._made.living()):
+            watch.add(part)
+
     def close_app(self) -> None:
         """Close what the page function returned, if it can be closed and is no widget."""
         app, self._app = self._app, None
@@ -213,7 +218,7 @@ class KernelHost:
         self.closing = True
         for widget in list(self._widgets.values()):
             self._guarded(widget.close, f"close() of a {type(widget).__name__}")
-        for widget in list(self._made):
+        for widget in self._made.living():
             sever_widget(widget)
             widget._trait_values["comm"] = None  # in case its own close() has failed
         self._widgets.clear()

@@ -1,13 +1,13 @@
 """`KernelApp`: puts the rooms together as one ASGI app."""
 
 import asyncio
+import contextlib
 import contextvars
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route, Router, WebSocketRoute
@@ -18,17 +18,20 @@ from solara_ctx.clock import wait_through
 from solara_ctx.current import Handle
 from solara_ctx.errors import KernelLimitReached
 from solara_ctx.jupyter import KernelHost
+from solara_ctx.leaks.explain import explain
+from solara_ctx.leaks.tracker import LeakTracker, Surroundings
 from solara_ctx.lifecycle import CloseCode, CloseReason
 from solara_ctx.registry import KernelRegistry
 from solara_ctx.run import StartHook
 from solara_ctx.settings import Settings
-from solara_ctx.web import resourcez
 from solara_ctx.web.api import KernelsApi
 from solara_ctx.web.channels import Channels
 from solara_ctx.web.pages import Assets, HashedFiles, PageCallable, Pages, render, render_message
 from solara_ctx.web.paths import mount_url, relative_path
+from solara_ctx.web.resourcez import Resourcez
 from solara_ctx.web.session import KernelIds, Sessions, Signer
 from solara_ctx.web.stop_signals import Resume, StopSignals
+from solara_ctx.workers import WorkerPool
 
 log = logging.getLogger(__name__)
 
@@ -66,12 +69,18 @@ class KernelApp:
         """The kernels of this app: a read-only mapping from kernel id to context."""
         self._channels = Channels(self.registry, self._sessions, self._pages.bind)
         self._service: _Service | None = None
+        self.leaks = LeakTracker(
+            zombie_after_s=self.settings.kernel_zombie_after,
+            on_zombie=self._name_the_holder if self.settings.debug else None,
+        )
+        """What became of the kernels that were closed."""
+        resourcez = Resourcez(self.registry, self._channels, self.leaks, self.settings.resourcez_token)
         self._router = Router(
             routes=[
                 *(Route(path, self._page, methods=["GET"]) for path in self._pages.paths),
                 *KernelsApi(self.registry, self._sessions).routes(),
                 WebSocketRoute("/api/kernels/{kernel_id}/channels", self._channels.serve),
-                Route("/resourcez", self._resourcez, methods=["GET"]),
+                Route("/resourcez", resourcez.answer, methods=["GET"]),
                 Route("/readyz", self._readyz, methods=["GET"]),
                 Mount("/static", HashedFiles(directory=self._assets.directory)),
             ],
@@ -131,10 +140,15 @@ class KernelApp:
             )
         loop = asyncio.get_running_loop()
         patching.acquire()
-        self.registry.start(scrub_threads=patching.scrub_dummy_threads)
+        self.registry.start(scrub_threads=patching.scrub_dummy_threads, watch=self.leaks.watch)
         signals = StopSignals(self._stop_signalled)
         signals.install()
-        self._service = _Service(loop, signals)
+        service = self._service = _Service(loop, signals)
+        self.leaks.start(
+            Surroundings(
+                clock=self.registry.clock, in_background=service.background.submit, on_loop=loop.call_soon_threadsafe
+            )
+        )
         return self._service
 
     async def _stop(self, service: "_Service") -> None:
@@ -146,6 +160,8 @@ class KernelApp:
             await wait_through(drain)
             drain.result()
         finally:
+            self.leaks.stop()
+            service.background.close()
             service.signals.remove()
             patching.release()
 
@@ -193,6 +209,20 @@ class KernelApp:
         finally:
             await self._stop(service)
 
+    def _name_the_holder(self, kernel: str) -> None:
+        """Say in the log what keeps a zombie, without being asked; in debug mode only, as it takes seconds."""
+        service = self._service
+        if service is None:
+            return
+
+        def search() -> None:
+            found = explain(self.leaks.living(kernel))
+            log.warning("kernel %s is kept by %s", kernel, found.text())
+            with contextlib.suppress(RuntimeError):  # the loop may have ended
+                service.loop.call_soon_threadsafe(self.leaks.note_holder, kernel, found.text())
+
+        service.background.submit(search)
+
     # Endpoints
 
     async def _page(self, request: Request) -> Response:
@@ -223,15 +253,6 @@ class KernelApp:
             self._sessions.set_cookie(response, request, created)
         return response
 
-    async def _resourcez(self, request: Request) -> Response:
-        token = self.settings.resourcez_token
-        rows = resourcez.may_see_rows(request, None if token is None else token.get_secret_value())
-        data = resourcez.as_json(await resourcez.take_snapshot(self.registry, self._channels, rows=rows))
-        if "verbose" in request.query_params:
-            data |= resourcez.machine()
-        # orjson writes dataclasses itself: a thousand kernels in a millisecond, `json` took twelve.
-        return Response(orjson.dumps(data), headers={"Cache-Control": "no-store"}, media_type="application/json")
-
     async def _readyz(self, _request: Request) -> Response:
         if self.registry.draining:
             return JSONResponse({"status": "server-shutdown"}, 503, {"Retry-After": "1", "Cache-Control": "no-store"})
@@ -245,6 +266,7 @@ class _Service:
         self.loop = loop
         self.signals = signals
         self.alive = True
+        self.background = WorkerPool(1, name="solara-ctx-collector")
         self.keeper: asyncio.Task[None] | None = None
         self.drain: asyncio.Task[object] | None = None
 

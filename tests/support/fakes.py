@@ -13,6 +13,7 @@ from solara_ctx import current
 from solara_ctx.current import Handle
 from solara_ctx.errors import InvalidKernelId
 from solara_ctx.lifecycle import CloseCode
+from solara_ctx.ports import Watch
 from solara_ctx.workers import WorkerPool
 
 PATIENCE_S = 20.0
@@ -194,6 +195,10 @@ class FakeHost:
     def show_error(self, error: BaseException) -> None:
         """Note the error, as text."""
         self._note("show_error", repr(error))
+
+    def show_parts(self, watch: Watch) -> None:
+        """It has no parts but itself."""
+        watch.add(self)
 
     def close_app(self) -> None:
         """Note it."""

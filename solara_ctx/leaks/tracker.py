@@ -1,0 +1,363 @@
+"""Watching closed kernels until they are gone.
+
+Each part of a kernel is watched by a weak reference whose callback notes the death, so that the usual case, where
+everything dies at once, needs neither a timer nor a look.  Only what is still there after a moment is looked at again:
+
+- a moment after the close, one garbage collection runs on a background thread, for all such kernels together;
+- after `SOLARA_KERNEL_ZOMBIE_AFTER` a kernel that still is not gone is a zombie: it is logged once, and listed until it
+  is gone after all.
+
+The collector stops every thread for as long as it runs, hundreds of milliseconds on a large heap.  So it runs rarely,
+the more so the longer it takes, and never in a process that has switched the automatic collection off: whoever does
+that wants no pauses.
+"""
+
+import contextlib
+import gc
+import logging
+import threading
+import time
+import weakref
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+from solara_ctx.clock import Clock, Timer
+from solara_ctx.errors import redact
+from solara_ctx.stats import LeakStats, ZombieStats
+
+log = logging.getLogger(__name__)
+
+# For how long a frame, a thread or a callback that is just about to end may keep a closed kernel.
+_MOMENT_S = 1.0
+# Collections run no more often than this, and take no more than this part of the time.
+_COLLECT_EVERY_S = 10.0
+_COLLECT_SHARE = 0.01
+# With a zombie time that is set as short as in a test, everything else has to be shorter still.
+_PARTS_OF_ZOMBIE_TIME = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a tracker needs of a running service."""
+
+    clock: Clock
+    """The time that it goes by."""
+    in_background: Callable[[Callable[[], None]], None]
+    """Runs a job on another thread."""
+    on_loop: Callable[[Callable[[], None]], object]
+    """Runs a job on the event loop; from any thread."""
+
+
+class LeakTracker:
+    """What became of the kernels that were closed.  Holds none of them.
+
+    Loop only, but for `living`, which any thread may call.
+
+    Args:
+        zombie_after_s: How long a closed kernel may take to be gone.
+        on_zombie: Called with the redacted id of a kernel that has become a zombie.
+        collect: Runs a full garbage collection.
+        collects_automatically: Whether this process wants garbage collections.
+    """
+
+    def __init__(
+        self,
+        *,
+        zombie_after_s: float,
+        on_zombie: Callable[[str], None] | None = None,
+        collect: Callable[[], object] = gc.collect,
+        collects_automatically: Callable[[], bool] = gc.isenabled,
+    ) -> None:
+        self._zombie_after_s = zombie_after_s
+        self._moment_s = min(_MOMENT_S, zombie_after_s / _PARTS_OF_ZOMBIE_TIME)
+        self._collect_every_s = min(_COLLECT_EVERY_S, zombie_after_s / _PARTS_OF_ZOMBIE_TIME)
+        self._on_zombie = on_zombie
+        self._collect = collect
+        self._collects_automatically = collects_automatically
+        self._around: Surroundings | None = None
+        self._timer: Timer | None = None
+        self._collector = _CollectorWatch()
+        self._closing: set[KernelWatch] = set()
+        # In the order in which they were closed.
+        self._watched: list[KernelWatch] = []
+        self._zombies: list[KernelWatch] = []
+        self._collecting = False
+        self._next_collection = 0.0
+        self._by_refcount = self._by_gc = self._zombies_gone = self._collections = 0
+
+    def start(self, around: Surroundings) -> None:
+        """Look after closed kernels from now on."""
+        self._around = around
+        self._collecting = False
+        self._next_collection = around.clock.now()
+        self._look()
+
+    def stop(self) -> None:
+        """The service ends, and with it its timers.  What dies from now on is still counted."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._around = None
+        self._closing.clear()
+        self._collector.stop()
+
+    def watch(self, kernel: str, session: str, reason: str) -> "KernelWatch":
+        """Watch what belongs to a kernel that is about to be closed.
+
+        Args:
+            kernel: Its redacted id.
+            session: The redacted id of its session.
+            reason: Why it is closed.
+        """
+        watch = KernelWatch(self, kernel, session, reason, self._collector)
+        self._closing.add(watch)
+        self._collector.start()
+        return watch
+
+    def stats(self) -> LeakStats:
+        """A snapshot."""
+        self._settle()
+        return LeakStats(
+            by_refcount_total=self._by_refcount,
+            by_gc_total=self._by_gc,
+            zombies_gone_total=self._zombies_gone,
+            watched=len(self._watched),
+            zombies=len(self._zombies),
+            collections_total=self._collections,
+        )
+
+    def zombies(self, at_most: int = 100) -> list[ZombieStats]:
+        """The zombies, the oldest first."""
+        self._settle()
+        now = None if self._around is None else self._around.clock.now()
+        return [watch.as_zombie(now) for watch in self._zombies[:at_most]]
+
+    def living(self, kernel: str | None = None) -> "list[weakref.ref[object]]":
+        """Weak references to what is alive of closed kernels.  Any thread.
+
+        Args:
+            kernel: The beginning of a kernel's id, as it is shown, for that kernel only.
+        """
+        watches = [watch for watch in (*self._zombies, *self._watched) if kernel is None or watch.is_called(kernel)]
+        return [part for watch in watches for part in watch.parts()]
+
+    def note_holder(self, kernel: str, text: str) -> None:
+        """Keep with a zombie what was found to hold it."""
+        for watch in self._zombies:
+            if watch.is_called(kernel):
+                watch.held_by = text
+
+    # From close to gone
+
+    def _closed(self, watch: "KernelWatch") -> None:
+        self._closing.discard(watch)
+        if self._around is not None:
+            watch.closed_at = self._around.clock.now()
+        self._watched.append(watch)
+        if watch.gone:
+            # The usual case: nothing is left, and nothing has to be looked at later.
+            self._settle()
+        elif self._timer is None:
+            self._look()
+
+    def _settle(self) -> None:
+        """Count what is gone."""
+        if any(watch.gone for watch in self._watched):
+            for watch in self._watched:
+                if watch.gone:
+                    self._by_gc += watch.by_gc
+                    self._by_refcount += not watch.by_gc
+            self._watched = [watch for watch in self._watched if not watch.gone]
+        if any(watch.gone for watch in self._zombies):
+            living = [watch for watch in self._zombies if not watch.gone]
+            self._zombies_gone += len(self._zombies) - len(living)
+            self._zombies = living
+        if not self._watched and not self._closing:
+            self._collector.stop()
+
+    def _look(self) -> None:
+        """Act on what is not gone in time, and come back when there is more to do."""
+        self._timer = None
+        self._settle()
+        around = self._around
+        if around is None:
+            return
+        now, may_collect = around.clock.now(), self._collects_automatically()
+        overdue = [
+            watch
+            for watch in self._watched
+            if now >= watch.closed_at + self._zombie_after_s and (watch.collected or not may_collect)
+        ]
+        for watch in overdue:
+            self._becomes_zombie(watch)
+        uncollected = [watch for watch in self._watched if not watch.collected] if may_collect else []
+        ready = [watch for watch in uncollected if now >= watch.closed_at + self._moment_s]
+        if ready and not self._collecting and now >= self._next_collection:
+            self._begin_collection(around, ready)
+        self._set_timer(around, now, uncollected)
+
+    def _set_timer(self, around: Surroundings, now: float, uncollected: "list[KernelWatch]") -> None:
+        times = [watch.closed_at + self._zombie_after_s for watch in self._watched]
+        if uncollected and not self._collecting:
+            first = uncollected[0].closed_at + self._moment_s
+            times.append(max(first, self._next_collection))
+        # Those that are overdue wait for a collection, which calls back when it is done.
+        times = [when for when in times if when > now]
+        if times:
+            self._timer = around.clock.call_at(min(times), self._look)
+
+    def _begin_collection(self, around: Surroundings, ready: "list[KernelWatch]") -> None:
+        self._collecting = True
+        self._collections += 1
+        collect = self._collect
+
+        def job() -> None:
+            # The thread's own time: a collection stops the event loop, too, and with it the time of a loop's clock.
+            began = time.perf_counter()
+            try:
+                collect()
+            finally:
+                took = time.perf_counter() - began
+                # The service may have stopped meanwhile, and its loop with it.
+                with contextlib.suppress(RuntimeError):
+                    around.on_loop(lambda: self._collected(around, ready, took))
+
+        around.in_background(job)
+
+    def _collected(self, around: Surroundings, ready: "list[KernelWatch]", took_s: float) -> None:
+        if around is not self._around:
+            return
+        self._collecting = False
+        self._next_collection = around.clock.now() + max(self._collect_every_s, took_s / _COLLECT_SHARE)
+        for watch in ready:
+            watch.collected = True
+        if self._timer is not None:
+            self._timer.cancel()
+        self._look()
+
+    def _becomes_zombie(self, watch: "KernelWatch") -> None:
+        self._watched.remove(watch)
+        self._zombies.append(watch)
+        log.warning(
+            "kernel %s was closed %g s ago (%s) and is not gone: something keeps %s; ask what it is with "
+            "/resourcez?why=%s, or check the app with `solara-ctx leakcheck`",
+            watch.kernel,
+            self._zombie_after_s,
+            watch.reason,
+            ", ".join(f"{name} x{count}" if count > 1 else name for name, count in watch.alive().items()),
+            watch.kernel.rstrip("…"),
+        )
+        if self._on_zombie is not None:
+            self._on_zombie(watch.kernel)
+
+
+class KernelWatch:
+    """Implements `ports.Watch` for one closed kernel.  Holds weak references and texts only."""
+
+    def __init__(
+        self, tracker: LeakTracker, kernel: str, session: str, reason: str, collector: "_CollectorWatch"
+    ) -> None:
+        self.kernel, self.session, self.reason = kernel, session, reason
+        self.closed_at = 0.0
+        """On the tracker's clock."""
+        self.collected = False
+        """A garbage collection has run since it should have been gone."""
+        self.by_gc = False
+        """Something of it was freed by a garbage collection."""
+        self.held_by: str | None = None
+        """What was found to hold it."""
+        self._tracker: LeakTracker | None = tracker
+        self._collector = collector
+        self._parts: dict[int, _Part] = {}
+        self._added = 0
+
+    def add(self, part: object) -> None:
+        """Watch *part* too; harmless where nothing can refer to it weakly.  Any thread."""
+        self._added += 1
+        with contextlib.suppress(TypeError):
+            self._parts[self._added] = _Part(part, weakref.ref(self), self._added)
+
+    def closed(self) -> None:
+        """The kernel is closed: from now on nothing should refer to its parts.  Loop only, once."""
+        tracker, self._tracker = self._tracker, None
+        if tracker is not None:
+            tracker._closed(self)
+
+    @property
+    def gone(self) -> bool:
+        """Whether nothing of it is alive."""
+        return not self._parts
+
+    def is_called(self, kernel: str) -> bool:
+        """Whether *kernel* is the id as it is shown, with or without the ellipsis, or the whole id."""
+        return kernel.rstrip("…") == self.kernel.rstrip("…") or redact(kernel) == self.kernel
+
+    def parts(self) -> "list[weakref.ref[object]]":
+        """What is alive.  Any thread."""
+        # A copy in one step: any thread may drop the last reference to a part meanwhile.
+        return list(self._parts.copy().values())
+
+    def alive(self) -> dict[str, int]:
+        """What is alive, by type.  Any thread."""
+        return dict(Counter(part.type_name for part in self._parts.copy().values()))
+
+    def as_zombie(self, now: float | None) -> ZombieStats:
+        """A snapshot, at *now* on the tracker's clock."""
+        return ZombieStats(
+            id=self.kernel,
+            session=self.session,
+            reason=self.reason,
+            age_seconds=0.0 if now is None else now - self.closed_at,
+            alive=self.alive(),
+            held_by=self.held_by,
+        )
+
+    def _died(self, number: int) -> None:
+        # Called in any thread, between any two instructions, also in the midst of a collection: no lock, no log.
+        if self._collector.thread == threading.get_ident():
+            self.by_gc = True
+        self._parts.pop(number, None)
+
+
+class _Part(weakref.ref[object]):
+    """A weak reference to a part of a kernel, that tells the part's watch of its death."""
+
+    __slots__ = ("number", "type_name", "watch")
+
+    def __new__(cls, part: object, _watch: "weakref.ref[KernelWatch]", _number: int) -> Self:
+        return super().__new__(cls, part, _tell)
+
+    def __init__(self, part: object, watch: "weakref.ref[KernelWatch]", number: int) -> None:
+        self.type_name = type(part).__name__
+        # Weakly: watch, part, callback and watch again would be a reference cycle of our own.
+        self.watch = watch
+        self.number = number
+
+
+def _tell(part: "weakref.ref[object]") -> None:
+    if isinstance(part, _Part) and (watch := part.watch()) is not None:
+        watch._died(part.number)
+
+
+class _CollectorWatch:
+    """Knows in which thread a garbage collection is running just now.  Only while somebody wants to know: the
+    collector calls it twice for each of its thousands of small runs.
+    """
+
+    def __init__(self) -> None:
+        self.thread: int | None = None
+
+    def start(self) -> None:
+        """Look from now on; harmless when it does already."""
+        if self not in gc.callbacks:
+            gc.callbacks.append(self)
+
+    def stop(self) -> None:
+        """Look no more; harmless when it does not."""
+        self.thread = None
+        with contextlib.suppress(ValueError):
+            gc.callbacks.remove(self)
+
+    def __call__(self, phase: str, _info: dict[str, int]) -> None:
+        self.thread = threading.get_ident() if phase == "start" else None

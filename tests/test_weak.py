@@ -1,0 +1,55 @@
+"""Objects that are known for as long as somebody else keeps them."""
+
+import threading
+
+from solara_ctx.weak import WeakBag
+from tests.support.fakes import PATIENCE_S
+
+
+class Thing:
+    """Can be referred to weakly."""
+
+
+def test_what_dies_is_not_known_any_more() -> None:
+    """The bag keeps nothing, and no empty references either."""
+    bag: WeakBag[Thing] = WeakBag()
+    kept, dropped = Thing(), Thing()
+    bag.add(kept)
+    bag.add(dropped)
+    assert set(bag.living()) == {kept, dropped}
+    del dropped
+    assert bag.living() == [kept]
+    assert len(bag._references) == 1
+
+
+def test_what_is_discarded_is_not_known_any_more() -> None:
+    """Once is enough, for a thing that was added twice; more is harmless."""
+    bag: WeakBag[Thing] = WeakBag()
+    thing, other = Thing(), Thing()
+    bag.add(thing)
+    bag.add(thing)
+    bag.add(other)
+    bag.discard(thing)
+    bag.discard(thing)
+    assert bag.living() == [other]
+    bag.clear()
+    assert bag.living() == []
+
+
+def test_one_may_look_while_another_adds() -> None:
+    """Looking does not fail when things are added meanwhile by another thread."""
+    bag: WeakBag[Thing] = WeakBag()
+    kept = [Thing() for _number in range(20_000)]
+    done = threading.Event()
+
+    def add() -> None:
+        for thing in kept:
+            bag.add(thing)
+        done.set()
+
+    adder = threading.Thread(target=add)
+    adder.start()
+    while not done.is_set():
+        assert len(bag.living()) <= len(kept)
+    adder.join(PATIENCE_S)
+    assert len(bag.living()) == len(kept)
