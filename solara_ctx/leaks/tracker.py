@@ -78,6 +78,7 @@ class LeakTracker:
         self._collects_automatically = collects_automatically
         self._around: Surroundings | None = None
         self._timer: Timer | None = None
+        self._timer_due = 0.0
         self._collector = _CollectorWatch()
         self._closing: set[KernelWatch] = set()
         # In the order in which they were closed.
@@ -152,32 +153,42 @@ class LeakTracker:
 
     def _closed(self, watch: "KernelWatch") -> None:
         self._closing.discard(watch)
-        if self._around is not None:
-            watch.closed_at = self._around.clock.now()
-        self._watched.append(watch)
         if watch.gone:
             # The usual case: nothing is left, and nothing has to be looked at later.
-            self._settle()
-        elif self._timer is None:
-            self._look()
+            self._count(watch)
+            self._rest()
+            return
+        self._watched.append(watch)
+        if self._around is not None:
+            watch.closed_at = self._around.clock.now()
+            self._set_timer(self._around, self._collection_due(watch))
+
+    def _count(self, watch: "KernelWatch") -> None:
+        self._by_gc += watch.by_gc
+        self._by_refcount += not watch.by_gc
 
     def _settle(self) -> None:
         """Count what is gone."""
         if any(watch.gone for watch in self._watched):
-            for watch in self._watched:
-                if watch.gone:
-                    self._by_gc += watch.by_gc
-                    self._by_refcount += not watch.by_gc
-            self._watched = [watch for watch in self._watched if not watch.gone]
+            # One look each: a part may die in another thread at any time.
+            looks = [(watch, watch.gone) for watch in self._watched]
+            self._watched = [watch for watch, gone in looks if not gone]
+            for watch in (watch for watch, gone in looks if gone):
+                self._count(watch)
         if any(watch.gone for watch in self._zombies):
             living = [watch for watch in self._zombies if not watch.gone]
             self._zombies_gone += len(self._zombies) - len(living)
             self._zombies = living
+        self._rest()
+
+    def _rest(self) -> None:
         if not self._watched and not self._closing:
             self._collector.stop()
 
     def _look(self) -> None:
         """Act on what is not gone in time, and come back when there is more to do."""
+        if self._timer is not None:
+            self._timer.cancel()
         self._timer = None
         self._settle()
         around = self._around
@@ -192,20 +203,28 @@ class LeakTracker:
         for watch in overdue:
             self._becomes_zombie(watch)
         uncollected = [watch for watch in self._watched if not watch.collected] if may_collect else []
-        ready = [watch for watch in uncollected if now >= watch.closed_at + self._moment_s]
-        if ready and not self._collecting and now >= self._next_collection:
+        ready = [watch for watch in uncollected if now >= self._collection_due(watch)]
+        if ready and not self._collecting:
             self._begin_collection(around, ready)
-        self._set_timer(around, now, uncollected)
+        # In the order in which they were closed, so that the first is the first that is due.  Those that are overdue
+        # wait for a collection, which looks again when it is done.
+        due = [watch.closed_at + self._zombie_after_s for watch in self._watched]
+        if not self._collecting:
+            due += [self._collection_due(watch) for watch in uncollected[:1]]
+        due = [when for when in due if when > now]
+        if due:
+            self._set_timer(around, min(due))
 
-    def _set_timer(self, around: Surroundings, now: float, uncollected: "list[KernelWatch]") -> None:
-        times = [watch.closed_at + self._zombie_after_s for watch in self._watched]
-        if uncollected and not self._collecting:
-            first = uncollected[0].closed_at + self._moment_s
-            times.append(max(first, self._next_collection))
-        # Those that are overdue wait for a collection, which calls back when it is done.
-        times = [when for when in times if when > now]
-        if times:
-            self._timer = around.clock.call_at(min(times), self._look)
+    def _collection_due(self, watch: "KernelWatch") -> float:
+        return max(watch.closed_at + self._moment_s, self._next_collection)
+
+    def _set_timer(self, around: Surroundings, due: float) -> None:
+        if self._timer is not None:
+            if self._timer_due <= due:
+                return
+            self._timer.cancel()
+        self._timer = around.clock.call_at(due, self._look)
+        self._timer_due = due
 
     def _begin_collection(self, around: Surroundings, ready: "list[KernelWatch]") -> None:
         self._collecting = True
@@ -232,8 +251,6 @@ class LeakTracker:
         self._next_collection = around.clock.now() + max(self._collect_every_s, took_s / _COLLECT_SHARE)
         for watch in ready:
             watch.collected = True
-        if self._timer is not None:
-            self._timer.cancel()
         self._look()
 
     def _becomes_zombie(self, watch: "KernelWatch") -> None:
