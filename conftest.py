@@ -27,6 +27,7 @@ def event_loop_never_blocked() -> Iterator[None]:
             function.can_block_in("solara_ctx/web/app.py", {"__init__"})
             # psutil reads /proc, which is memory and no disk.
             function.can_block_in("solara_ctx/web/resourcez.py", {"take_snapshot", "machine"})
+            function.can_block_in("solara_ctx/memory.py", {"resident_bytes"})
             # coverage's own lock, which its tracer takes wherever a line runs for the first time.
             function.can_block_in("coverage/collector.py", {"lock_data"})
             # Starlette's first answer with a file reads the system's table of media types, once.

@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
+from solara_ctx import frames
+
 log = logging.getLogger(__name__)
 
 Job = Callable[[], None]
@@ -125,8 +127,9 @@ class Mailbox:
             self._thread_ident = threading.get_ident()
         try:
             job()
-        except BaseException:  # a SystemExit of user code must not end a thread that serves everybody
+        except BaseException as error:  # a SystemExit of user code must not end a thread that serves everybody
             log.exception("a job of a kernel failed in a way that it should have handled itself")
+            frames.note(error)
         del job
         with self._lock:
             self._scheduled = False

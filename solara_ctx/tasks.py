@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import TypeVar
 
+from solara_ctx import frames
 from solara_ctx.errors import ContextClosed, redact
 
 log = logging.getLogger(__name__)
@@ -111,6 +112,7 @@ def _finish(
     error = task.exception()
     if error is not None:
         log.error("task %r of kernel %s failed", task.get_name(), kernel, exc_info=error)
+        frames.note(error)
     # False where the user has cancelled the future, and the task did not listen.
     if future.set_running_or_notify_cancel():
         if error is None:

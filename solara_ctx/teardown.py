@@ -19,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from solara_ctx import frames
 from solara_ctx.clock import Clock, wait_within
 from solara_ctx.errors import redact
 from solara_ctx.workers import WorkerPool
@@ -195,6 +196,7 @@ class _Call:
             except BaseException as raised:  # a hook may call sys.exit()
                 log.exception("%s failed", self._name)
                 error = summary(raised)
+                frames.note(raised)
         # This frame may well outlive what is told below; it must not be what keeps the kernel then.
         del step, context
         with self._lock:

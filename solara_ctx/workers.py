@@ -12,6 +12,8 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
+from solara_ctx import frames
+
 log = logging.getLogger(__name__)
 
 _IDLE_S = 30.0
@@ -105,12 +107,15 @@ class WorkerPool:
 
     def _work(self) -> None:
         while (job := self._next_job()) is not None:
+            frames.begin_job()
             try:
                 job()
-            except BaseException:  # a thread lost here would be missing from the pool for good
+            except BaseException as error:  # a thread lost here would be missing from the pool for good
                 log.exception("a job of %s failed in a way that it should have handled itself", self._name)
+                frames.note(error)
             # The next line may park this frame for a long time; it must not be what keeps the job's kernel.
             del job
+            frames.end_job()
 
     def _next_job(self) -> Callable[[], None] | None:
         with self._lock:

@@ -110,9 +110,13 @@ class KernelHost:
     def show(self, result: object) -> None:
         """Show what the page function returned: a widget, a sequence of widgets, or None.
 
+        Nothing is left to show of a page function that returns when its kernel has ended already.
+
         Raises:
             TypeError: it is nothing that can be shown.
         """
+        if self.closing:
+            return
         if not isinstance(result, Widget):
             self._app = result
         self._page.answer({"run": self.run_id, "status": "ok", "roots": [self._root(item) for item in _items(result)]})

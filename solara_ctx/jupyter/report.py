@@ -12,8 +12,8 @@ from typing import Any
 from traitlets import TraitError
 
 from solara_ctx.errors import redact
+from solara_ctx.frames import FrameSweeper
 from solara_ctx.jupyter import outputs
-from solara_ctx.jupyter.frames import FrameSweeper
 from solara_ctx.jupyter.session import IOPUB, Stream, ToPage
 
 log = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ import contextlib
 import weakref
 from collections.abc import AsyncIterator, Generator, Iterator
 
-from solara_ctx.jupyter.frames import FrameSweeper
+from solara_ctx.frames import FrameSweeper
 
 
 class Thing:
@@ -48,11 +48,11 @@ def test_a_look_at_the_locals_keeps_nothing() -> None:
     def calling() -> tuple["weakref.ref[Thing]", LookupError]:
         thing = Thing()
         error = caught(thing)
-        sweeper.note(error)
         trace = error.__traceback__
         while trace is not None:
             assert trace.tb_frame.f_locals
             trace = trace.tb_next
+        sweeper.note(error)
         return weakref.ref(thing), error
 
     reference, _error = calling()
