@@ -1,0 +1,227 @@
+"""When did everything of a kernel die?  Weak references that note the time, and the end that they are held against."""
+
+import asyncio
+import contextvars
+import gc
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+from ipywidgets import CallbackDispatcher
+from starlette.websockets import WebSocket
+from traitlets import HasTraits
+
+from solara_ctx import VirtualKernelContext
+from solara_ctx.jupyter import KernelHost
+from solara_ctx.leaks.explain import explain
+from tests.support.fakes import PATIENCE_S
+from tests.support.visits import Visit
+
+AT_ONCE_S = 0.05
+"""How long after the end of its kernel something may still be there."""
+
+
+class Ending(NamedTuple):
+    """What died last of something that has ended, and how long after the end; negative for before it."""
+
+    last: str
+    after_s: float
+
+
+endings: list[Ending] = []
+"""Those of this run of the tests."""
+
+
+class _Announced(threading.Event):
+    """A `closed_event` that notes when it was set."""
+
+    def __init__(self, told: Callable[[], object]) -> None:
+        super().__init__()
+        self._told: Callable[[], object] | None = told
+
+    def set(self) -> None:
+        told, self._told = self._told, None
+        if told is not None:
+            told()
+        super().set()
+
+
+class Deaths:
+    """Weak references to what has to die, and the moment after which it has to die at once.
+
+    References only: it never holds a kernel, and what it is called with it forgets.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._change = asyncio.Event()
+        self._living: dict[str, weakref.ref[Any]] = {}
+        self._died: dict[str, float] = {}
+        self._end: float | None = None
+
+    def __len__(self) -> int:
+        return len(self._living) + len(self._died)
+
+    @property
+    def alive(self) -> list[str]:
+        """What is still there."""
+        return list(self._living)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the moment has come."""
+        return self._end is not None
+
+    def watch(self, name: str, thing: object) -> None:
+        """Note when *thing* dies."""
+        name = f"{name} #{len(self)}"
+        self._living[name] = weakref.ref(thing, partial(self._note, name))
+
+    def watch_kernel(self, context: VirtualKernelContext) -> None:
+        """Note when a kernel and everything in it dies, and when it says that it is closed."""
+        context.closed_event = _Announced(self.end_now)
+        self.watch("context", context)
+        self.watch("claims", context._claims)
+        self.watch("page table", context._pages)
+        for page in context._pages._pages.values():
+            self.watch("page", page)
+            if page.sink is not None:
+                self.watch("outbox", page.sink)
+        self.watch("bound page function", context._page)
+        self.watch_run(context)
+
+    def watch_connection(self, visit: Visit) -> None:
+        """Note when the server's side of a page's websocket dies: its tasks, their coroutines and the socket."""
+        for thing in gc.get_objects():
+            if type(thing) is WebSocket and thing.path_params["kernel_id"] == visit.kernel_id:
+                self.watch("websocket", thing)
+        receivers = [task for task in asyncio.all_tasks() if "Channels._receive" in repr(task.get_coro())]
+        for task in (visit.connection, *receivers):
+            self.watch("connection task", task)
+            self.watch("connection coroutine", task.get_coro())
+
+    def watch_run(self, context: VirtualKernelContext) -> None:
+        """Note when that dies of a kernel which dies with a restart, too."""
+        run = context._run
+        assert run is not None
+        self.watch("run", run)
+        self.watch("mailbox", run.mailbox)
+        self.watch("tasks", run.tasks)
+        self.watch("hooks", run.hooks)
+        self.watch("values", run.values)
+        self.watch("variables", run._variables)
+        for task in run.tasks._running:
+            self.watch(f"task {task.get_name()}", task)
+            self.watch(f"coroutine of task {task.get_name()}", task.get_coro())
+        assert isinstance(run.host, KernelHost)
+        self._watch_host(run.host)
+
+    def _watch_host(self, host: KernelHost) -> None:
+        self.watch("host", host)
+        self.watch("kernel", host.kernel)
+        self.watch("session", host.session)
+        self.watch("comm manager", host.comm_manager)
+        self.watch("reporter", host.reporter)
+        self.watch("control target", host.control)
+        for comm in host.comm_manager.comms.values():
+            self.watch(f"comm {comm.target_name}", comm)
+        for widget in host._made.living():
+            self.watch(type(widget).__name__, widget)
+            for value in (*widget.__dict__.values(), *widget._trait_values.values()):
+                if isinstance(value, CallbackDispatcher):
+                    self.watch(f"handlers of a {type(widget).__name__}", value)
+        if host.shell_if_made is not None:
+            for part in parts_of_shell(host.shell_if_made):
+                self.watch(f"{type(part).__name__} of the shell", part)
+
+    def end_now(self) -> None:
+        """From now on nothing may be alive any more.  Any thread."""
+        self._end = time.monotonic()
+        self._tell()
+
+    async def ended(self) -> None:
+        """Wait for the end."""
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await self._until(lambda: self.has_ended)
+        except TimeoutError:
+            raise AssertionError(f"no end within {PATIENCE_S:g} s") from None
+
+    async def at_once(self, *names: str) -> None:
+        """Wait for the end, and hold that everything has died by then, or right after it.
+
+        Args:
+            names: Hold it of those only whose names begin so; of all where none is given.
+        """
+        await self.ended()
+        names = names or ("",)
+        try:
+            async with asyncio.timeout(PATIENCE_S / 10):
+                await self._until(lambda: not self._of(self._living, names))
+        except TimeoutError:
+            raise AssertionError(self._explained(names)) from None
+        assert self._end is not None
+        after_s = {name: self._died[name] - self._end for name in self._of(self._died, names)}
+        last = max(after_s, key=after_s.__getitem__)
+        endings.append(Ending(last, after_s[last]))
+        late = {name: f"{seconds * 1000:.1f} ms" for name, seconds in after_s.items() if seconds > AT_ONCE_S}
+        assert late == {}
+
+    @staticmethod
+    def _of(known: Mapping[str, object], names: tuple[str, ...]) -> list[str]:
+        return [name for name in list(known) if name.startswith(names)]
+
+    def _explained(self, names: tuple[str, ...]) -> str:
+        living = self._of(self._living, names)
+        holder = explain([self._living[name] for name in living])
+        return f"still alive: {', '.join(living)}\nheld by: {holder.text() or holder.note}"
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        while not condition():
+            self._change.clear()
+            if not condition():
+                await self._change.wait()
+
+    def _note(self, name: str, reference: "weakref.ref[Any]") -> None:
+        self._died[name] = time.monotonic()
+        del self._living[name]
+        if self.has_ended:
+            self._tell()
+
+    def _tell(self) -> None:
+        # From an empty context: a copy of that of whoever lets go would be one more thing to die.
+        self._loop.call_soon_threadsafe(self._change.set, context=contextvars.Context())
+
+
+def parts_of_shell(shell: HasTraits) -> Iterator[HasTraits]:
+    """A shell and its children, at any depth."""
+    seen: set[int] = set()
+    waiting: list[Any] = [shell]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            waiting += item.values()
+        elif isinstance(item, list | tuple):
+            waiting += item
+        elif isinstance(item, HasTraits) and id(item) not in seen and _is_of_shell(item):
+            seen.add(id(item))
+            waiting += (*vars(item).values(), *item._trait_values.values())
+            yield item
+
+
+def _is_of_shell(item: object) -> bool:
+    module = type(item).__module__
+    return module.startswith(("IPython.", "ipykernel.", "solara_ctx.jupyter.shell")) and not isinstance(
+        item, KernelHost
+    )
+
+
+def watched(visit: Visit) -> Deaths:
+    """Watch the kernel of a page, and its connection."""
+    deaths = Deaths()
+    deaths.watch_kernel(visit.context)
+    deaths.watch_connection(visit)
+    return deaths
