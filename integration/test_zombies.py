@@ -1,5 +1,8 @@
 """A closed kernel that is not gone is found, named, and explained to whoever may ask."""
 
+import asyncio
+import os
+import sys
 from typing import Any
 
 import httpx2
@@ -98,3 +101,31 @@ async def test_debug_mode_explains_without_being_asked(serve: Serve) -> None:
     await wait_until(lambda: "is kept by" in server.log_text(), 10.0, "the chain in the log")
     await leaks(server, zombies=1)
     assert "CLICKS" in server.log_text()
+
+
+async def test_the_command_line_asks(serve: Serve) -> None:
+    """`solara-ctx why` lists the zombies, and names what keeps one."""
+    server = await serve(APP, env=ENV)
+    kernel_id = await visit(server, "/")
+    await leaks(server, zombies=1)
+
+    async def command(*arguments: str, **env: str) -> tuple[int | None, str, str]:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "solara_ctx", "why", *arguments),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, **env},
+        )
+        output, errors = await process.communicate()
+        return process.returncode, output.decode(), errors.decode()
+
+    status, output, errors = await command(server.url, "--token", "sesame")
+    assert (status, errors) == (0, "")
+    assert f"{kernel_id[:6]}…  page-closed" in output
+    status, output, errors = await command(server.url, kernel_id[:6], SOLARA_RESOURCEZ_TOKEN="sesame")
+    assert (status, errors) == (0, "")
+    assert "CLICKS" in output
+    status, output, errors = await command(server.url, kernel_id[:6])
+    assert (status, output) == (2, "")
+    assert "send the token" in errors

@@ -1,6 +1,7 @@
-"""The command line: `solara-ctx run` for one's own page, `solara-ctx demo` for a look."""
+"""The command line: `solara-ctx run` for one's own page, `demo` for a look, `why` for what a server has leaked."""
 
 import argparse
+import os
 import sys
 import threading
 import time
@@ -14,6 +15,7 @@ from pathlib import Path
 import uvicorn
 from uvicorn.supervisors import ChangeReload
 
+from solara_ctx.asking import NoAnswer, why, zombies
 from solara_ctx.demo import demo
 from solara_ctx.errors import KernelContextError
 from solara_ctx.serving import UsageError, load_page, log_config, redact_logs
@@ -48,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options))
-    except (UsageError, KernelContextError) as error:
+    except (UsageError, NoAnswer, KernelContextError) as error:
         print(f"solara-ctx: {error}", file=sys.stderr)  # noqa: T201 - the command line's own voice
         return 2
 
@@ -62,6 +64,16 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(run=_run)
     show = commands.add_parser("demo", help="serve the demo page", description="Serve the demo page.")
     show.set_defaults(run=_demo)
+    why = commands.add_parser(
+        "why",
+        help="ask a running server what keeps its closed kernels",
+        description="List the closed kernels of a running server that are not gone, or say what keeps one of them.",
+    )
+    why.add_argument("url", help="where the server's KernelApp is mounted, such as http://127.0.0.1:8765/")
+    why.add_argument("kernel", nargs="?", help="a kernel's id, as the list shows it")
+    why.add_argument("--token", default=os.environ.get("SOLARA_RESOURCEZ_TOKEN"), help="else $SOLARA_RESOURCEZ_TOKEN")
+    why.add_argument("--format", choices=["text", "json", "dot", "svg"], default="text", help="of one (%(default)s)")
+    why.set_defaults(run=_why)
     for command in (run, show):
         command.add_argument("--host", default="127.0.0.1", help="the address to listen on (%(default)s)")
         command.add_argument("--port", type=int, default=8765, help="the port to listen on (%(default)s)")
@@ -77,6 +89,14 @@ def _run(options: argparse.Namespace) -> int:
     source = options.target.partition(":")[0]
     watched = Path(source).resolve().parent if source.endswith(".py") else Path.cwd()
     return _serve(target, options, factory=True, reload_dirs=[str(watched)])
+
+
+def _why(options: argparse.Namespace) -> int:
+    if options.kernel is None:
+        print(zombies(options.url, options.token))  # noqa: T201 - what was asked for
+    else:
+        print(why(options.url, options.kernel, options.token, options.format))  # noqa: T201 - same
+    return 0
 
 
 def _demo(options: argparse.Namespace) -> int:

@@ -1,0 +1,90 @@
+"""`solara-ctx why`: ask a running server which closed kernels are not gone, and what keeps one of them."""
+
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from typing import NoReturn
+
+_LIST_S = 10.0
+_SEARCH_S = 60.0
+_MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86400
+
+
+class NoAnswer(Exception):
+    """The server did not answer as it should; the message says what to do."""
+
+
+def zombies(url: str, token: str | None) -> str:
+    """A line for each zombie of the server at *url*.
+
+    Raises:
+        NoAnswer: there is no such server, or it does not tell us.
+    """
+    text = _ask(url, {}, token, _LIST_S)
+    try:
+        rows = json.loads(text).get("zombies")
+    except (ValueError, AttributeError):
+        raise NoAnswer(
+            f"{_resourcez(url)} is no /resourcez of ours; give the address that KernelApp is mounted at"
+        ) from None
+    if rows is None:
+        raise NoAnswer("the server shows totals only; set SOLARA_RESOURCEZ_TOKEN to its token, or say --token")
+    if not rows:
+        return "no zombies: every closed kernel is gone"
+    lines = [_line(row) for row in rows]
+    return "\n".join([*lines, f"what keeps one: solara-ctx why {url} {str(rows[0]['id']).rstrip('…')}"])
+
+
+def why(url: str, kernel: str, token: str | None, form: str = "text") -> str:
+    """What keeps a closed kernel, as text, `json`, `dot` or `svg`.
+
+    Raises:
+        NoAnswer: as for `zombies`; or nothing of that kernel is alive.
+    """
+    return _ask(url, {"why": kernel, "format": form}, token, _SEARCH_S).rstrip("\n")
+
+
+def _line(row: dict[str, object]) -> str:
+    alive = row["alive"] if isinstance(row["alive"], dict) else {}
+    parts = ", ".join(f"{name} x{count}" if count != 1 else str(name) for name, count in alive.items())
+    holder = f"\n    kept by {row['held_by']}" if row["held_by"] else ""
+    return f"{row['id']}  {row['reason']}, closed {_ago(row['age_seconds'])} ago, still alive: {parts}{holder}"
+
+
+def _ago(seconds: object) -> str:
+    age = float(seconds) if isinstance(seconds, int | float) else 0.0
+    for unit, size in (("d", _DAY_S), ("h", _HOUR_S), ("min", _MINUTE_S)):
+        if age >= size:
+            return f"{age / size:.0f} {unit}"
+    return f"{age:.0f} s"
+
+
+def _resourcez(url: str) -> str:
+    return f"{url.rstrip('/').removesuffix('/resourcez')}/resourcez"
+
+
+def _ask(url: str, query: dict[str, str], token: str | None, timeout_s: float) -> str:
+    if urllib.parse.urlsplit(url).scheme not in {"http", "https"}:
+        raise NoAnswer(f"{url} is no address of a server; give one such as http://127.0.0.1:8765/")
+    address = _resourcez(url) + (f"?{urllib.parse.urlencode(query)}" if query else "")
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    request = urllib.request.Request(address, headers=headers)  # noqa: S310 - the scheme was looked at
+    try:
+        with urllib.request.urlopen(request, timeout=timeout_s) as response:  # noqa: S310 - same
+            return str(response.read().decode())
+    except urllib.error.HTTPError as error:
+        _refused(error)
+    except (urllib.error.URLError, OSError) as error:
+        reason = getattr(error, "reason", error)
+        raise NoAnswer(f"{_resourcez(url)} does not answer ({reason}); is the server running there?") from None
+
+
+def _refused(error: urllib.error.HTTPError) -> NoReturn:
+    with error:
+        body = error.read().decode(errors="replace")
+    try:
+        message = str(json.loads(body)["message"])
+    except (ValueError, KeyError, TypeError):
+        message = "is this the address that KernelApp is mounted at?"
+    raise NoAnswer(f"the server answers {error.code}: {message}") from None
