@@ -23,5 +23,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         typical, worst = endings[len(endings) // 2], endings[-1]
         terminalreporter.write_line(
             f"reclaim: {len(endings)} ends; the last thing died {typical.after_s * 1000:.1f} ms after the end in half of "
-            f"them, {worst.after_s * 1000:.1f} ms at worst ({worst.last}); {reclaim.AT_ONCE_S * 1000:g} ms are allowed"
+            f"them, {worst.after_s * 1000:.1f} ms at worst ({worst.last}, in {worst.test}); {reclaim.AT_ONCE_S * 1000:g} ms are allowed"
         )

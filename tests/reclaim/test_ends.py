@@ -11,17 +11,11 @@ import pytest
 from solara_ctx import CloseReason, VirtualKernelContext, get_current_context
 from tests.support.everything import everything, one_button
 from tests.support.fakes import PATIENCE_S
-from tests.support.reclaim import Deaths, watched
+from tests.support.reclaim import Deaths, used, watched
 from tests.support.visits import Site, Visit, serving
 
 
-async def used(site: Site) -> tuple[Visit, Deaths]:
-    """A page with everything, loaded, and what is to die of it."""
-    visit = await site.visit()
-    assert len(await visit.states()) > 150
-    deaths = watched(visit)
-    assert len(deaths) > 250
-    return visit, deaths
+CLICK = {"method": "custom", "content": {"event": "click"}}
 
 
 def closed_for(site: Site) -> dict[str, int]:
@@ -102,17 +96,9 @@ async def test_closed_by_its_own_callback() -> None:
 
     async with serving(page) as site:
         visit, deaths = await used(site)
-        visit.click(model_id(visit, "log out"))
+        visit.say("comm_msg", {"comm_id": visit.model_id("log out"), "data": CLICK})
         await deaths.at_once()
         assert closed_for(site) == {"logged-out": 1}
-
-
-def model_id(visit: Visit, description: str) -> str:
-    """The button of that description."""
-    (found,) = [
-        key for key, widget in visit.context.widgets.items() if getattr(widget, "description", "") == description
-    ]
-    return found
 
 
 async def test_a_restart_frees_the_old_kernel() -> None:

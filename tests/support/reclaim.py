@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import gc
+import os
 import threading
 import time
 import weakref
@@ -18,7 +19,7 @@ from solara_ctx import VirtualKernelContext
 from solara_ctx.jupyter import KernelHost
 from solara_ctx.leaks.explain import explain
 from tests.support.fakes import PATIENCE_S
-from tests.support.visits import Visit
+from tests.support.visits import Site, Visit
 
 AT_ONCE_S = 0.05
 """How long after the end of its kernel something may still be there."""
@@ -27,6 +28,7 @@ AT_ONCE_S = 0.05
 class Ending(NamedTuple):
     """What died last of something that has ended, and how long after the end; negative for before it."""
 
+    test: str
     last: str
     after_s: float
 
@@ -166,7 +168,7 @@ class Deaths:
         assert self._end is not None
         after_s = {name: self._died[name] - self._end for name in self._of(self._died, names)}
         last = max(after_s, key=after_s.__getitem__)
-        endings.append(Ending(last, after_s[last]))
+        endings.append(Ending(os.environ["PYTEST_CURRENT_TEST"], last, after_s[last]))
         late = {name: f"{seconds * 1000:.1f} ms" for name, seconds in after_s.items() if seconds > AT_ONCE_S}
         assert late == {}
 
@@ -225,3 +227,10 @@ def watched(visit: Visit) -> Deaths:
     deaths.watch_kernel(visit.context)
     deaths.watch_connection(visit)
     return deaths
+
+
+async def used(site: Site) -> tuple[Visit, Deaths]:
+    """A page of a site, loaded, and what is to die of it."""
+    visit = await site.visit()
+    await visit.states()
+    return visit, watched(visit)

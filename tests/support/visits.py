@@ -72,6 +72,12 @@ class Visit:
         await self.until(lambda: self._accepted or self.closed is not None)
         return self
 
+    def model_id(self, description: str) -> str:
+        """The model of the button of that description."""
+        widgets = self.context.widgets
+        (found,) = (key for key, widget in widgets.items() if getattr(widget, "description", None) == description)
+        return found
+
     async def shown(self) -> Json:
         """Ask what to show, and wait for the answer: the page function has run."""
         comm_id = uuid.uuid4().hex
@@ -105,9 +111,11 @@ class Visit:
         """Send a message to the kernel."""
         self._to_app.put_nowait({"type": "websocket.receive", "text": request(msg_type, content, **more)})
 
-    def click(self, model_id: str) -> None:
-        """Click a button."""
-        self.say("comm_msg", {"comm_id": model_id, "data": {"method": "custom", "content": {"event": "click"}}})
+    async def click(self, description: str) -> None:
+        """Click a button, and wait until the kernel is through with it."""
+        event = {"method": "custom", "content": {"event": "click"}}
+        self.say("comm_msg", {"comm_id": self.model_id(description), "data": event})
+        await self.shown()
 
     async def leave(self) -> None:
         """Send the beacon of a page that is navigated away from."""
