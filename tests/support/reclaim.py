@@ -1,6 +1,7 @@
 """When did everything of a kernel die?  Weak references that note the time, and the end that they are held against."""
 
 import asyncio
+import contextlib
 import contextvars
 import gc
 import os
@@ -97,13 +98,18 @@ class Deaths:
 
     def watch_connection(self, visit: Visit) -> None:
         """Note when the server's side of a page's websocket dies: its tasks, their coroutines and the socket."""
-        for thing in gc.get_objects():
-            if type(thing) is WebSocket and thing.path_params["kernel_id"] == visit.kernel_id:
-                self.watch("websocket", thing)
-        receivers = [task for task in asyncio.all_tasks() if "Channels._receive" in repr(task.get_coro())]
-        for task in (visit.connection, *receivers):
-            self.watch("connection task", task)
-            self.watch("connection coroutine", task.get_coro())
+        sockets = {
+            id(thing): thing
+            for thing in gc.get_objects()
+            if type(thing) is WebSocket and thing.path_params["kernel_id"] == visit.kernel_id
+        }
+        for socket in sockets.values():
+            self.watch("websocket", socket)
+        for task in asyncio.all_tasks():
+            coroutine = task.get_coro()
+            if task is visit.connection or any(id(part) in sockets for part in gc.get_referents(coroutine)):
+                self.watch("connection task", task)
+                self.watch("connection coroutine", coroutine)
 
     def watch_run(self, context: VirtualKernelContext) -> None:
         """Note when that dies of a kernel which dies with a restart, too."""
@@ -195,7 +201,8 @@ class Deaths:
 
     def _tell(self) -> None:
         # From an empty context: a copy of that of whoever lets go would be one more thing to die.
-        self._loop.call_soon_threadsafe(self._change.set, context=contextvars.Context())
+        with contextlib.suppress(RuntimeError):  # of a test that has failed, the rest dies after its loop
+            self._loop.call_soon_threadsafe(self._change.set, context=contextvars.Context())
 
 
 def parts_of_shell(shell: HasTraits) -> Iterator[HasTraits]:
