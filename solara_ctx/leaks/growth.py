@@ -86,6 +86,8 @@ class Grower:
         return f"{line}; newest {self.newest}" if self.newest else line
 
 
+__all__ = ["OWN", "Census", "Grower", "growers", "in_step"]
+
 Explain = Callable[[Sequence["weakref.ref[object]"]], Explanation]
 
 

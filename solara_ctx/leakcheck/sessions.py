@@ -1,0 +1,356 @@
+"""Sessions of an app without a browser, over and over, and what is left of them.
+
+In process, with real kernels, the real registry and the real teardown; each is opened, used and closed as a browser
+would.  `check` is what `leak_check` of the pytest plugin calls, and may be called without pytest.
+"""
+
+import asyncio
+import contextlib
+import gc
+import inspect
+import threading
+import time
+import traceback
+import uuid
+import weakref
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
+from typing import cast
+
+from starlette.requests import HTTPConnection
+
+from solara_ctx.context import VirtualKernelContext
+from solara_ctx.leakcheck.findings import Report, Tally
+from solara_ctx.leakcheck.visitor import Inbox, NoAnswer, PageFailed, Visitor
+from solara_ctx.run import PageFunction
+from solara_ctx.serving import mounted
+from solara_ctx.settings import Settings
+from solara_ctx.web.app import KernelApp
+from solara_ctx.web.pages import PageCallable
+
+Use = Callable[[VirtualKernelContext], object]
+"""Uses a page: called in its kernel, on a worker thread, with its context current."""
+
+DEFAULT_SESSIONS, DEFAULT_CYCLES = 5, 4
+FEWEST_CYCLES = 3
+# A page that shows more with each click is looked at so often.
+_ROUNDS = 3
+_ANSWER_S = 30.0
+_CLOSE_S = 30.0
+# For how long what is freed by reference counting may take: a frame that is just about to end, a thread that wakes up.
+_MOMENT_S = 1.0
+_POLL_S = 0.005
+_TASKS_S = 0.25
+
+
+class CannotCheck(Exception):
+    """The check could not be made: the message says why."""
+
+
+def check(
+    target: object,
+    *,
+    sessions: int = DEFAULT_SESSIONS,
+    cycles: int = DEFAULT_CYCLES,
+    use: Use | None = None,
+    paths: Sequence[str] | None = None,
+    scope: Mapping[str, object] | None = None,
+) -> Report:
+    """Run sessions, and see what is left of them.  Blocks; any thread: the sessions have a thread and an event loop of
+    their own.
+
+    The automatic garbage collection is off meanwhile, and on again afterwards if it was.
+
+    Args:
+        target: A page function, a `KernelApp`, or an ASGI app with a `KernelApp` mounted in it, whose lifespan is run.
+        sessions: How many sessions of each page are open at the same time, in each cycle.
+        cycles: How often; what a page keeps once and for all is kept in the first.
+        use: Uses the page; where not given, every button is clicked and every simple value changed.
+        paths: Which pages, by path; all where not given.
+        scope: What the ASGI scope of the page's request has beside the usual: a `user`, `headers`.
+
+    Raises:
+        CannotCheck: the target is nothing that can be checked, a page function failed, or a page did not answer.
+    """
+    if sessions < 1 or cycles < FEWEST_CYCLES:
+        raise CannotCheck(f"a leak shows in {FEWEST_CYCLES} cycles of 1 session or more, not in {cycles} of {sessions}")
+    run = _Run(target, sessions=sessions, cycles=cycles, use=use, paths=paths, scope=scope or {})
+    with collection_off():
+        _in_a_thread(run.check)
+    return run.tally.report(ignore=())
+
+
+class _Run:
+    """One check.  Everything but the constructor runs on its own loop."""
+
+    def __init__(
+        self,
+        target: object,
+        *,
+        sessions: int,
+        cycles: int,
+        use: Use | None,
+        paths: Sequence[str] | None,
+        scope: Mapping[str, object],
+    ) -> None:
+        self._target, self._apps = find_apps(target)
+        self._pages = [
+            (mount, app, path) for mount, app in self._apps for path in app.paths if paths is None or path in paths
+        ]
+        if not self._pages:
+            raise CannotCheck(f"there is no page at {', '.join(paths or ())}")
+        self._sessions = sessions
+        self._cycles = cycles
+        self._use = use
+        self._scope = scope
+        self.tally = Tally([app.leaks for _, app in self._apps], per_cycle=sessions * len(self._pages))
+
+    async def check(self) -> None:
+        """All cycles."""
+        async with serving(self._target, [app for _, app in self._apps]):
+            for _ in range(self._cycles):
+                await self._cycle()
+                await self._settle()
+                self.tally.cycle_ended()
+
+    async def _cycle(self) -> None:
+        open_sessions = [
+            _Session(app, mount, path, scope=self._scope)
+            for mount, app, path in self._pages
+            for _ in range(self._sessions)
+        ]
+        try:
+            for session in open_sessions:
+                await session.open()
+            for session in open_sessions:
+                await session.use(self._use)
+        finally:
+            for session in open_sessions:
+                await session.close()
+        for session in open_sessions:
+            self.tally.session_closed(session.kernel_id, session.errors)
+
+    async def _settle(self) -> None:
+        """Let what is freed by reference counting be freed."""
+        deadline = time.monotonic() + _MOMENT_S
+        while self.tally.anything_alive() and time.monotonic() < deadline:  # noqa: ASYNC110 - deaths have no event
+            await asyncio.sleep(_POLL_S)
+
+
+class _Session:
+    """One page in one kernel.  Refers to the kernel weakly."""
+
+    def __init__(self, app: KernelApp, mount: str, path: str, *, scope: Mapping[str, object]) -> None:
+        self.kernel_id = ""
+        self.errors: list[str] = []
+        self._app, self._mount, self._path, self._scope = app, mount, path, scope
+        self._inbox = Inbox(asyncio.get_running_loop())
+        self._visitor = Visitor(self._inbox, _ANSWER_S)
+        self._page_id = uuid.uuid4().hex
+        self._context: weakref.ref[VirtualKernelContext] | None = None
+        self._number = 0
+
+    async def open(self) -> None:
+        """Connect, and wait until the page function has run."""
+        session_id = uuid.uuid4().hex
+        self.kernel_id = self._app.registry.issue(session_id)
+        page = self._app._pages.bind(self._request())
+        if page is None:
+            raise CannotCheck(f"there is no page at {self._path}")
+        self._connect(session_id, page)
+        for frame in self._visitor.arrival():
+            self._send(frame)
+        try:
+            await self._inbox.shown(_ANSWER_S)
+        except PageFailed as error:
+            raise CannotCheck(f"the page function failed:\n{error}") from None
+        except NoAnswer as error:
+            raise CannotCheck(str(error)) from None
+
+    async def use(self, use: Use | None) -> None:
+        """Use the page as *use* says, or everything on it."""
+        if use is not None:
+            await self._in_kernel(use)
+        for _ in range(_ROUNDS):
+            await self._ask(*self._visitor.look())
+            actions = list(self._visitor.actions()) if use is None else []
+            for action in actions:
+                await self._ask(*action)
+            if not actions:
+                break
+        await self._let_tasks_end()
+        self.errors += self._inbox.errors
+
+    async def close(self) -> None:
+        """Leave, as a browser does: the beacon, then the end of the connection; and wait until the kernel is closed."""
+        if self._context is None:
+            return
+        closing = self._begin_close(self._context)
+        if closing is not None:
+            try:
+                async with asyncio.timeout(_CLOSE_S):
+                    await closing
+            except TimeoutError:
+                raise CannotCheck(f"a kernel was not closed within {_CLOSE_S:g} s") from None
+
+    def _request(self) -> HTTPConnection:
+        return HTTPConnection(
+            {
+                "type": "http",
+                "asgi": {"version": "3.0"},
+                "http_version": "1.1",
+                "method": "GET",
+                "scheme": "http",
+                "path": self._mount + self._path,
+                "root_path": self._mount,
+                "query_string": b"",
+                "headers": [(b"host", b"leakcheck")],
+                "client": ("127.0.0.1", 1),
+                "server": ("leakcheck", 80),
+                "path_params": {},
+                "state": {},
+                **self._scope,
+            }
+        )
+
+    def _connect(self, session_id: str, page: PageFunction) -> None:
+        connection = self._app.registry.connect(self.kernel_id, session_id, self._page_id, sink=self._inbox, page=page)
+        self._context, self._number = weakref.ref(connection.context), connection.number
+
+    def _send(self, frame: str) -> None:
+        context = None if self._context is None else self._context()
+        if context is not None:
+            context.receive(self._page_id, frame)
+
+    async def _ask(self, message_id: str, frame: str) -> None:
+        self._send(frame)
+        try:
+            await self._inbox.idle_after(message_id, _ANSWER_S)
+        except NoAnswer as error:
+            raise CannotCheck(str(error)) from None
+
+    async def _in_kernel(self, use: Use) -> None:
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[str | None] = loop.create_future()
+        self._put(partial(_call, use, self._context, partial(_tell, loop, done)))
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                failure = await done
+        except TimeoutError:
+            raise CannotCheck(f"`use` did not return within {_ANSWER_S:g} s") from None
+        if failure is not None:
+            raise CannotCheck(f"`use` failed:\n{failure}")
+
+    def _put(self, job: Callable[[], None]) -> None:
+        context = None if self._context is None else self._context()
+        run = None if context is None else context._run
+        if run is not None:
+            run.mailbox.put(partial(run._in_kernel, job))
+
+    async def _let_tasks_end(self) -> None:
+        """A browser's user would see what tasks bring; one that goes on for ever is cancelled by the close."""
+        deadline = time.monotonic() + _TASKS_S
+        while self._tasks() and time.monotonic() < deadline:  # noqa: ASYNC110 - tasks are the kernel's own
+            await asyncio.sleep(_POLL_S)
+
+    def _tasks(self) -> int:
+        context = None if self._context is None else self._context()
+        return 0 if context is None or context._run is None else len(context._run.tasks)
+
+    def _begin_close(self, reference: "weakref.ref[VirtualKernelContext]") -> "asyncio.Future[object] | None":
+        context = reference()
+        if context is None:
+            return None
+        context.page_close(self._page_id)
+        _ = context.page_disconnect(self._page_id, self._number)
+        return cast("asyncio.Future[object]", asyncio.wrap_future(context.close()))
+
+
+def find_apps(target: object) -> tuple[object, list[tuple[str, KernelApp]]]:
+    """What to serve for *target*, and the `KernelApp`s in it with their mounts.
+
+    Raises:
+        CannotCheck: there is none.
+    """
+    apps = mounted(target)
+    if apps:
+        return target, apps
+    if hasattr(target, "routes"):
+        raise CannotCheck("the app has no KernelApp mounted in it: there is nothing to check")
+    if not callable(target):
+        raise CannotCheck(f"give a page function, a KernelApp or an app with one, not a {type(target).__name__}")
+    try:
+        app = KernelApp(cast("PageCallable", target), settings=Settings(debug=True))
+    except TypeError as error:
+        raise CannotCheck(str(error)) from None
+    return app, [("", app)]
+
+
+@asynccontextmanager
+async def serving(target: object, apps: Sequence[KernelApp]) -> AsyncIterator[None]:
+    """The lifespan of the app, and of those `KernelApp`s in it whose own nobody has wired."""
+    async with AsyncExitStack() as stack:
+        if not isinstance(target, KernelApp):
+            router: object = getattr(target, "router", None)
+            lifespan = getattr(router, "lifespan_context", None)
+            if callable(lifespan):
+                await stack.enter_async_context(lifespan(target))
+        for app in apps:
+            service = app._service
+            if service is None or not service.alive:
+                await stack.enter_async_context(app.lifespan())
+        yield
+
+
+@contextmanager
+def collection_off() -> Iterator[None]:
+    """No automatic garbage collection, so that what is freed is freed by reference counting."""
+    was_on = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _in_a_thread(main: Callable[[], Coroutine[object, None, None]]) -> None:
+    """Run a coroutine function on a loop of its own, in a thread of its own, and wait."""
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            asyncio.run(main())
+        except BaseException as error:  # noqa: BLE001 - raised where it can be seen
+            failures.append(error.with_traceback(None))
+
+    thread = threading.Thread(target=run, name="leak check")
+    thread.start()
+    thread.join()
+    if failures:
+        raise failures.pop()
+
+
+def _call(use: Use, reference: "weakref.ref[VirtualKernelContext] | None", tell: Callable[[str | None], None]) -> None:
+    failure: str | None = None
+    try:
+        context = None if reference is None else reference()
+        if context is not None:
+            outcome = use(context)
+            if inspect.isawaitable(outcome):
+                context.create_task(cast("object", outcome)).result(_ANSWER_S)  # type: ignore[arg-type]
+    except BaseException as error:  # noqa: BLE001 - code of a test; its failure is told in words
+        failure = "".join(traceback.format_exception(error))
+    # Not before the frames that hold the context are on their way out.
+    tell(failure)
+
+
+def _tell(loop: asyncio.AbstractEventLoop, done: "asyncio.Future[str | None]", failure: str | None) -> None:
+    def settle() -> None:
+        if not done.done():
+            done.set_result(failure)
+
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(settle)
