@@ -1,6 +1,7 @@
 """The command line: `solara-ctx run` for one's own page, `demo` for a look, `why` for what a server has leaked."""
 
 import argparse
+import importlib
 import os
 import sys
 import threading
@@ -18,6 +19,7 @@ from uvicorn.supervisors import ChangeReload
 from solara_ctx.asking import NoAnswer, why, zombies
 from solara_ctx.demo import demo
 from solara_ctx.errors import KernelContextError
+from solara_ctx.leakcheck.options import add_arguments
 from solara_ctx.serving import UsageError, load_page, log_config, redact_logs
 from solara_ctx.web.app import KernelApp
 
@@ -78,6 +80,9 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--host", default="127.0.0.1", help="the address to listen on (%(default)s)")
         command.add_argument("--port", type=int, default=8765, help="the port to listen on (%(default)s)")
         command.add_argument("--open", action="store_true", help="open the page in a browser")
+    leakcheck = commands.add_parser("leakcheck", help="check an app for leaks")
+    add_arguments(leakcheck)
+    leakcheck.set_defaults(run=_leakcheck)
     return parser
 
 
@@ -101,6 +106,17 @@ def _why(options: argparse.Namespace) -> int:
 
 def _demo(options: argparse.Namespace) -> int:
     return _serve(KernelApp(demo), options)
+
+
+def _leakcheck(arguments: argparse.Namespace) -> int:
+    try:
+        # Only here: whoever serves pages needs no browser.
+        command = importlib.import_module("solara_ctx.leakcheck.command")
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != "playwright":
+            raise
+        raise UsageError("leakcheck needs Playwright; install it with `pip install 'solara-ctx[leakcheck]'`") from None
+    return int(command.run(arguments))
 
 
 def _serve(

@@ -130,6 +130,11 @@ class KernelApp:
             on_shutdown=partial(_shut_down, handle),
         )
 
+    @property
+    def paths(self) -> list[str]:
+        """The paths that have a page, relative to the mount."""
+        return self._pages.paths
+
     # The service
 
     async def _start(self) -> "_Service":
