@@ -83,7 +83,7 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
     # Of a copy, as other threads may look while kernels come and go.
 
     def keys(self) -> KeysView[str]:
-        return self._contexts.copy().keys()
+        return dict.fromkeys(self._contexts.copy()).keys()  # of ids only: somebody may keep it
 
     def values(self) -> ValuesView[VirtualKernelContext]:
         return self._contexts.copy().values()

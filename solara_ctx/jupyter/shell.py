@@ -10,7 +10,7 @@ import linecache
 import shutil
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -202,6 +202,22 @@ class KernelShell(ZMQInteractiveShell):
         """Log the error, and publish it: with its traceback in debug mode and into an Output, else without."""
         self._last_traceback = stb
         self.reporter.shell_error(evalue, stb)
+
+    def set_custom_exc(self, exc_tuple: tuple[type[BaseException], ...], handler: Callable[..., Any] | None) -> None:
+        """Let *handler* show errors of some types.
+
+        `run_code` has the traceback in a local variable when it calls the handler: its frame is in a cycle with itself.
+        """
+        super().set_custom_exc(exc_tuple, handler)  # type: ignore[no-untyped-call]
+        show = self.CustomTB
+
+        def show_and_note(etype: type[BaseException], value: BaseException, *more: Any, **options: Any) -> Any:
+            try:
+                return show(etype, value, *more, **options)
+            finally:
+                self.reporter.note(value)
+
+        self.CustomTB = show_and_note
 
     @contextmanager
     def _tee(self, channel: str) -> Iterator[None]:  # noqa: ARG002 - upstream's signature

@@ -108,7 +108,7 @@ def use_shell() -> None:
         list(shell.Completer.completions("import jso", 10))
     shell.showtraceback()
     shell.events.register("post_execute", lambda: shell)
-    shell.set_custom_exc((LookupError,), lambda *_: shell)
+    shell.set_custom_exc((LookupError,), lambda *_, **__: shell and None)
     shell.display_formatter.formatters["text/html"].for_type(Panel, lambda value: str(shell))
 
 

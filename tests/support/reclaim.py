@@ -74,6 +74,11 @@ class Deaths:
         return list(self._living)
 
     @property
+    def names(self) -> list[str]:
+        """What is watched, alive or not."""
+        return [*self._living, *self._died]
+
+    @property
     def has_ended(self) -> bool:
         """Whether the moment has come."""
         return self._end is not None
