@@ -10,11 +10,13 @@ import inspect
 import threading
 from collections import deque
 from collections.abc import Iterable
-from types import FrameType
+from types import FrameType, MemberDescriptorType
 
 _KEPT_ERRORS = 8
 _MAY_WAIT = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 _YIELD = dis.opmap["YIELD_VALUE"]
+# Not by assignment: a class of the user's may do as it likes with that.
+_OBJECT: MemberDescriptorType = vars(AttributeError)["obj"]
 
 
 class _Job(threading.local):
@@ -39,12 +41,18 @@ def end_job() -> None:
 
 
 def note(error: BaseException) -> list[FrameType]:
-    """An error was reported: clear the frames that it came through, those that have ended.  Any thread.
+    """An error was reported: let it forget what it is about, and the frames that it came through, if they have ended.
+
+    Any thread.
 
     Returns:
         Those that still run, and that nobody will clear; none in a job, which clears them at its end.
     """
-    frames = _uncleared(_frames_of(error))
+    chain = _chain(error)
+    for link in chain:
+        if isinstance(link, AttributeError):
+            _OBJECT.__set__(link, None)  # what has no such attribute: a widget, most of the time
+    frames = _uncleared(_frames_of(chain))
     if _job.running is None:
         return frames
     # Those of earlier errors, too: a job that notes one error after the other must not pile them up.
@@ -87,20 +95,11 @@ class FrameSweeper:
         self._errors.clear()
 
 
-def _frames_of(error: BaseException) -> list[FrameType]:
-    """The frames of the traceback of an error and of all errors that it refers to, and those that led to them."""
+def _frames_of(errors: Iterable[BaseException]) -> list[FrameType]:
+    """The frames of the tracebacks of errors, and those that led to them."""
     frames: dict[int, FrameType] = {}
-    seen: dict[int, BaseException] = {}
-    found: list[BaseException | None] = [error]
-    while found:
-        link = found.pop()
-        if link is None or id(link) in seen:
-            continue
-        seen[id(link)] = link
-        found += (link.__cause__, link.__context__)
-        if isinstance(link, BaseExceptionGroup):
-            found += link.exceptions
-        trace = link.__traceback__
+    for error in errors:
+        trace = error.__traceback__
         caller = None if trace is None else trace.tb_frame.f_back
         while trace is not None:
             frames[id(trace.tb_frame)] = trace.tb_frame
@@ -109,6 +108,20 @@ def _frames_of(error: BaseException) -> list[FrameType]:
             frames[id(caller)] = caller
             caller = caller.f_back
     return list(frames.values())
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """An error and all errors that it refers to."""
+    chain: dict[int, BaseException] = {}
+    found: list[BaseException | None] = [error]
+    while found:
+        link = found.pop()
+        if link is not None and id(link) not in chain:
+            chain[id(link)] = link
+            found += (link.__cause__, link.__context__)
+            if isinstance(link, BaseExceptionGroup):
+                found += link.exceptions
+    return list(chain.values())
 
 
 def _uncleared(frames: Iterable[FrameType]) -> list[FrameType]:

@@ -7,6 +7,7 @@ closed kernel changes a number that nobody sees, and gets no exception.
 from collections.abc import Iterable
 from typing import Any
 
+from IPython.core.magic import Magics
 from ipywidgets import CallbackDispatcher, Layout, Style, Widget, interactive
 from traitlets import HasTraits
 
@@ -77,5 +78,7 @@ _OF_TRAITLETS = frozenset(vars(HasTraits()))
 
 
 def _is_part(value: HasTraits) -> bool:
+    if isinstance(value, Magics):
+        return True  # of an extension, too: each has its own methods in a table of its own
     module = type(value).__module__
     return module.startswith(("IPython.", "ipykernel.displayhook", "ipykernel.zmqshell", "solara_ctx.jupyter.shell"))
