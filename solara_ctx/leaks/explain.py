@@ -1,107 +1,143 @@
-"""Who holds it: the shortest chain of references from a root to an object that should be gone.
+"""Who holds it: the shortest chain of references from a root to an object that should be gone, in words.
 
-objgraph answers the same question and is no base for this: it misses holders in ``gc.freeze()``d memory, scans the
-heap once per object, and prints with the ``repr`` of user code.
+objgraph answers the same question and is no base for this: it misses holders in `gc.freeze()`d memory and the variables
+of running frames, looks through the whole heap once per object, and prints with the `repr` of user code.
 """
 
-import gc
-import sys
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import FrameType, ModuleType
 from weakref import ReferenceType
 
+from solara_ctx.leaks import naming, outside, peek, picture, wording
+from solara_ctx.leaks.chain import Link
+from solara_ctx.leaks.roots import Held, Roots
+from solara_ctx.leaks.walk import Budget, Search
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
-    """One object on the way, or the way from one to the next."""
+__all__ = ["Explanation", "Link", "explain"]
 
-    text: str
-    kind: str
-    file: str | None = None
-    line: int | None = None
+# One search at a time: each would take what the other keeps for a moment for a holder.
+_searching = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """What holds an object, from the root to it."""
+    """What keeps an object alive.  Holds nothing of it: strings and numbers only."""
 
     found: bool
+    """Whether the links begin at what keeps it alive in the end."""
     target: str
+    """The type of the object that the chain ends at."""
     root: str
+    """The first link in words; empty if nothing was found."""
     links: tuple[Link, ...]
+    """From the root to the object."""
     note: str
+    """What else is to be said, as why nothing was found."""
     seconds: float
+    """How long the search took."""
 
     def text(self) -> str:
         """The chain in one line."""
-        return " -> ".join(link.text for link in self.links) or self.note
+        chain = " -> ".join(link.text for link in self.links)
+        if self.links and self.links[0].kind == "cycle":
+            chain = f"{self.links[0].text}: {' -> '.join(link.text for link in self.links[1:])}"
+        return "; ".join(part for part in (chain, self.note) if part)
 
     @property
     def culprit(self) -> Link | None:
-        """The link nearest to the root that has a file and line of user code."""
-        for link in self.links:
-            if link.file is not None and link.line is not None and "site-packages" not in link.file:
-                return link
-        return None
+        """The link nearest to the root that has a place in users' code, neither Python's library nor a package."""
+        return next((link for link in self.links if link.line is not None and wording.is_users(link.file)), None)
 
     def dot(self) -> str:
-        """The chain for Graphviz."""
-        lines = [f'  n{number} [label="{link.text}"];' for number, link in enumerate(self.links)]
-        lines += [f"  n{number - 1} -> n{number};" for number in range(1, len(self.links))]
-        return "\n".join(["digraph {", *lines, "}"])
+        """The chain in Graphviz's language."""
+        return picture.dot(self.links, self.note)
 
     def svg(self) -> str:
-        """The chain as a picture."""
-        return '<svg xmlns="http://www.w3.org/2000/svg"/>'
+        """The chain as a picture, an SVG document."""
+        return picture.svg(self.links, self.note)
 
 
 def explain(
     targets: Sequence[ReferenceType[object]], *, budget_s: float = 5.0, max_objects: int = 2_000_000
 ) -> Explanation:
-    """Find the shortest chain from a root to any of *targets* that lives."""
+    """Find the shortest chain from a root to any of the targets that are alive.  For any thread but an event loop's.
+
+    Runs no code of users, and leaves nothing behind that holds an object. It looks through the whole memory of the
+    process, which costs other threads time: not for every request.
+
+    Args:
+        targets: Weak references, since the caller's own variables would be found as holders.
+        budget_s: After how many seconds to give up; then `found` is false, and the note says so.
+        max_objects: How many objects to remember before giving up: 150 bytes each.
+    """
     began = time.monotonic()
-    living = [target for reference in targets if (target := reference()) is not None]
+    if not _searching.acquire(timeout=max(0.0, budget_s)):
+        return _nothing(f"another search took longer than {budget_s:g} seconds", began)
+    try:
+        return _explained(targets, Budget(began + budget_s, max_objects), began)
+    finally:
+        _searching.release()
+
+
+def _explained(targets: Sequence[ReferenceType[object]], budget: Budget, began: float) -> Explanation:
+    living = Held()
+    for reference in targets:
+        target = reference()
+        if target is not None:
+            living.append(target)
+        del target
     if not living:
-        return Explanation(found=False, target="", root="", links=(), note="nothing of it is alive", seconds=0.0)
-    shown = type(living[0]).__name__
-    parents: dict[int, tuple[object, object | None]] = {id(target): (target, None) for target in living}
-    frontier: list[object] = list(living)
-    own = {id(living), id(parents), id(frontier), id(sys._getframe())}
-    while frontier and time.monotonic() - began < budget_s and len(parents) < max_objects:
-        found = gc.get_referrers(*frontier)
-        by_id = {id(item): item for item in frontier}
-        own |= {id(found), id(by_id), id(frontier)}
-        following: list[object] = []
-        own.add(id(following))
-        for holder in found:
-            if id(holder) in parents or id(holder) in own or type(holder) is FrameType:
-                continue
-            child = next((by_id[id(part)] for part in gc.get_referents(holder) if id(part) in by_id), None)
-            parents[id(holder)] = (holder, child)
-            if type(holder) is ModuleType:
-                links = _chain(holder, parents)
-                return Explanation(
-                    found=True,
-                    target=shown,
-                    root=links[0].text,
-                    links=links,
-                    note="",
-                    seconds=time.monotonic() - began,
-                )
-            following.append(holder)
-        frontier = following
+        return _nothing("none of it is alive", began)
+    roots = Roots()
+    search = Search(roots, budget)
+    shown = peek.type_name(living[0])
+    path = search.backwards(living)
+    living.clear()
+    if not path and not budget.spent_on:
+        path = search.from_nearest_root(search.onwards())
+    if path:
+        return _told(naming.links_of(path, roots), "", began)
+    beyond = None if budget.spent_on else outside.look(search)
+    if beyond is not None:
+        return _told_of(beyond, roots, began)
+    if budget.spent_on == "objects":
+        note = f"gave up after {budget.max_objects} objects (max_objects)"
+    elif budget.spent_on:
+        note = f"gave up after {time.monotonic() - began:.1f} seconds (budget_s)"
+    else:
+        note = "nothing found that holds it; it may be gone by now"
+    links = naming.links_of(search.farthest(), roots)
     return Explanation(
-        found=False, target=shown, root="", links=(), note="no root found", seconds=time.monotonic() - began
+        found=False, target=shown, root="", links=tuple(links), note=note, seconds=time.monotonic() - began
     )
 
 
-def _chain(holder: object, parents: dict[int, tuple[object, object | None]]) -> tuple[Link, ...]:
-    links: list[Link] = []
-    step: object | None = holder
-    while step is not None:
-        text = f"module {step.__name__}" if type(step) is ModuleType else type(step).__name__
-        links.append(Link(text=text, kind=type(step).__name__))
-        step = parents[id(step)][1]
-    return tuple(links)
+def _told_of(beyond: outside.Outside, roots: Roots, began: float) -> Explanation:
+    links = naming.links_of(beyond.path, roots)
+    if beyond.kind == "cycle":
+        first = Link(text="only a reference cycle of its own", kind="cycle")
+        return _told([first, *links], "the garbage collector has not run", began)
+    if beyond.kind == "atexit":
+        return _told([Link(text="atexit", kind="atexit"), *links], "", began)
+    if beyond.kind == "contextvar":
+        return _told(links, "in the context of a thread", began)
+    plural = "reference" if beyond.references == 1 else "references"
+    text = f"held from C: {beyond.references} {plural}, none visible to Python"
+    return _told([Link(text=text, kind="c"), *links], "", began)
+
+
+def _told(links: Sequence[Link], note: str, began: float) -> Explanation:
+    return Explanation(
+        found=True,
+        target=links[-1].text,
+        root=links[0].text,
+        links=tuple(links),
+        note=note,
+        seconds=time.monotonic() - began,
+    )
+
+
+def _nothing(note: str, began: float) -> Explanation:
+    return Explanation(found=False, target="", root="", links=(), note=note, seconds=time.monotonic() - began)

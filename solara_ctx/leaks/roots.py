@@ -1,0 +1,217 @@
+"""What keeps objects alive by itself: modules, running frames, threads, pending tasks, timers, loggers, signal handlers.
+
+Some of these are, strictly speaking, held by others (a pending task by its event loop).  They count as roots because the
+search for who to blame ends there.
+"""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import FrameType, ModuleType
+
+from solara_ctx.leaks import peek
+
+_MOST_FRAMES = 5_000
+_PACKAGE = __name__.rpartition(".")[0]
+
+
+class Held(list[object]):
+    """A list of ours that keeps objects alive during a search; as a holder, it is overlooked by its type."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A frame that a thread is executing, and what of it holds the object."""
+
+    thread: str
+    function: str
+    file: str
+    line: int | None
+    variable: str | None
+
+
+class Roots:
+    """The roots of this process as they were when this was made.  Holds nothing of a user's but modules' namespaces."""
+
+    def __init__(self) -> None:
+        self._modules = modules()
+        self._in_frames: set[int] = set()
+        _each_local(lambda _frame, _thread, _name, value: self._in_frames.add(id(value)))
+        self._signals = {id(handler): number for number, handler in _signal_handlers()}
+
+    def kind(self, thing: object) -> str:
+        """What kind of root *thing* is; empty if it is none."""
+        address = id(thing)
+        if address in self._modules or peek.is_a(thing, ModuleType):
+            return "module"
+        if address in self._signals:
+            return "signal"
+        if address in self._in_frames and running_with(thing) is not None:
+            return "frame"
+        return _kind_by_type(thing)
+
+    def signal_name(self, thing: object) -> str:
+        return signal.Signals(self._signals[id(thing)]).name
+
+    def module_name(self, thing: object) -> str | None:
+        return self._modules.get(id(thing))
+
+    def objects(self) -> Held:
+        """From where to search onwards.  Holds the local variables of running frames: drop it soon."""
+        found = Held()
+        for module in list(sys.modules.values()):
+            found.append(module)
+            if peek.is_a(module, ModuleType):
+                found.append(peek.instance_dict(module))
+        found.extend(handler for _, handler in _signal_handlers())
+        _each_local(lambda _frame, _thread, _name, value: found.append(value))
+        return found
+
+
+def modules() -> dict[int, str]:
+    """The names of the imported modules, by the address of their namespace."""
+    found: dict[int, str] = {}
+    for name, module in list(sys.modules.items()):
+        if peek.is_a(module, ModuleType):
+            found.setdefault(id(peek.instance_dict(module)), name)
+    return found
+
+
+def running_with(thing: object) -> Running | None:
+    """The running frame that has *thing* as a local variable, or as its namespace; the innermost of the first thread."""
+    found: list[Running] = []
+
+    def compare(frame: FrameType, thread: int, name: str | None, value: object) -> None:
+        if value is thing and not found:
+            code = frame.f_code
+            found.append(
+                Running(
+                    thread=thread_name(thread),
+                    function=code.co_name,
+                    file=code.co_filename,
+                    line=frame.f_lineno,
+                    variable=name,
+                )
+            )
+
+    _each_local(compare)
+    return found[0] if found else None
+
+
+def thread_name(ident: int) -> str:
+    thread = _threads().get(ident)
+    return "" if thread is None else peek.exact_str(peek.field(thread, "_name")) or ""
+
+
+def owner_class_is_root(kind: type) -> bool:
+    """Whether a class can be found by its name in its module, so that it lives as long as the module."""
+    module = peek.exact_str(peek.namespace(kind).get("__module__"))
+    qualified = peek.exact_str(type.__dict__["__qualname__"].__get__(kind))
+    if module is None or qualified is None:
+        return False
+    found: object = sys.modules.get(module)
+    if not peek.is_a(found, ModuleType):
+        return False
+    variables = peek.instance_dict(found)
+    for part in qualified.split("."):
+        found = None if variables is None else dict.get(variables, part)
+        if not peek.is_a(found, type):
+            return False
+        variables = dict(peek.namespace(found))
+    return found is kind
+
+
+def _kind_by_type(thing: object) -> str:
+    if peek.is_a(thing, type):
+        return "class" if owner_class_is_root(thing) else ""
+    if peek.is_a(thing, threading.Thread):
+        return "thread" if any(thing is alive for alive in _threads().values()) else ""
+    if is_task(thing):
+        return "task" if is_pending(thing) else ""
+    if peek.is_a(thing, asyncio.Handle):
+        return "timer" if _is_scheduled(thing) else ""
+    if peek.is_a(thing, logging.Logger):
+        return "logger" if _is_registered(thing) else ""
+    return ""
+
+
+_PY_TASK: type = vars(asyncio.tasks)["_PyTask"]
+
+
+def is_task(thing: object) -> bool:
+    return peek.is_a(thing, asyncio.Task) or peek.is_a(thing, _PY_TASK)
+
+
+def is_pending(task: object) -> bool:
+    if peek.is_a(task, _PY_TASK):
+        return peek.field(task, "_state") == "PENDING"
+    return not asyncio.Task.done(task)  # type: ignore[arg-type] # the method of the C class, whatever a subclass says
+
+
+def _is_scheduled(handle: object) -> bool:
+    """Whether an event loop has yet to run it: one that has run is held by whoever kept it."""
+    loop = peek.read(handle, asyncio.Handle, "_loop")
+    for name in ("_ready", "_scheduled"):
+        queue = peek.field(loop, name)
+        if queue is not None and any(item is handle for item in gc.get_referents(queue)):
+            return True
+    return False
+
+
+def _is_registered(logger: object) -> bool:
+    known = peek.field(logging.Logger.manager, "loggerDict")
+    return logger is logging.root or (peek.is_a(known, dict) and peek.key_of(known, logger) is not None)
+
+
+def _threads() -> dict[int, threading.Thread]:
+    """The threads that are alive, without the lock of `threading.enumerate`: somebody may hold it while he waits."""
+    known: dict[int, threading.Thread] = vars(threading)["_active"]
+    for _ in range(3):
+        with contextlib.suppress(RuntimeError):  # a thread has come or gone meanwhile
+            return dict(known)
+    return {}
+
+
+def _signal_handlers() -> list[tuple[int, object]]:
+    handlers = [(number, signal.getsignal(number)) for number in signal.valid_signals()]
+    return [(number, handler) for number, handler in handlers if gc.is_tracked(handler) and callable(handler)]
+
+
+def _each_local(visit: Callable[[FrameType, int, str | None, object], None]) -> None:
+    """Show every local variable of every running frame, but those of this package; keeps no frame.
+
+    A frame that is kept keeps its variables after its function has returned.
+    """
+    frames = sys._current_frames()
+    namespaces = modules()
+    frame: FrameType | None = None
+    try:
+        for thread in list(frames):
+            frame = frames.pop(thread)
+            for _ in range(_MOST_FRAMES):
+                if frame is None:
+                    break
+                if not _is_ours(frame):
+                    for name, value in peek.locals_of(frame):
+                        visit(frame, thread, name, value)
+                    if id(frame.f_globals) not in namespaces:
+                        visit(frame, thread, None, frame.f_globals)
+                    if not frame.f_code.co_flags & peek.CO_OPTIMIZED and frame.f_locals is not frame.f_globals:
+                        visit(frame, thread, None, frame.f_locals)
+                frame = frame.f_back
+    finally:
+        frames.clear()
+        del frame
+
+
+def _is_ours(frame: FrameType) -> bool:
+    name = peek.exact_str(dict.get(frame.f_globals, "__name__"))
+    return name is not None and name.startswith(_PACKAGE)
