@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from weakref import ReferenceType
 
-from solara_ctx.leaks import naming, outside, peek, picture, wording
-from solara_ctx.leaks.chain import Link
+from solara_ctx.leaks import holders, naming, outside, peek, picture, wording
+from solara_ctx.leaks.chain import Link, Place
 from solara_ctx.leaks.roots import Held, Roots
 from solara_ctx.leaks.walk import Budget, Search
 
 __all__ = ["Explanation", "Link", "explain"]
 
+_MOST_GUESSES = 3
 # One search at a time: each would take what the other keeps for a moment for a holder.
 _searching = threading.Lock()
 
@@ -123,9 +124,20 @@ def _told_of(beyond: outside.Outside, roots: Roots, began: float) -> Explanation
         return _told([Link(text="atexit", kind="atexit"), *links], "", began)
     if beyond.kind == "contextvar":
         return _told(links, "in the context of a thread", began)
+    return _told([_held_from_c(beyond), *links], "", began)
+
+
+def _held_from_c(beyond: outside.Outside) -> Link:
     plural = "reference" if beyond.references == 1 else "references"
     text = f"held from C: {beyond.references} {plural}, none visible to Python"
-    return _told([Link(text=text, kind="c"), *links], "", began)
+    guesses = {holders.title(function): holders.place_of(function) for function in beyond.functions}
+    # Python's library and packages register functions without a kernel's objects for arguments.
+    guesses = {title: place for title, place in guesses.items() if place.file is None or wording.is_users(place.file)}
+    if not guesses:
+        return Link(text=text, kind="c")
+    text += f" (perhaps the arguments of atexit's {' or '.join(list(guesses)[:_MOST_GUESSES])})"
+    place = next(iter(guesses.values())) if len(guesses) == 1 else Place()
+    return Link(text=text, kind="c", file=place.file, line=place.line)
 
 
 def _told(links: Sequence[Link], note: str, began: float) -> Explanation:

@@ -107,8 +107,8 @@ def _function(path: Path, position: int) -> Step | None:
         names = code.co_varnames[: code.co_argcount][-len(thing.__defaults__ or ()) :]
         argument = f" {names[number]}" if number is not None and number < len(names) else ""
         return Step(_link(f"default argument{argument} of {shown}", "default", where), position + 2)
-    if value is thing.__kwdefaults__ and ahead is not None:
-        key = peek.key_of(thing.__kwdefaults__, ahead)  # type: ignore[arg-type] # a dict's keys are invariant
+    if value is thing.__kwdefaults__ and peek.is_a(value, dict) and ahead is not None:
+        key = peek.key_of(value, ahead)
         argument = "" if key is None else f" {wording.name(peek.exact_str(key[0]) or '')}"
         return Step(_link(f"default argument{argument} of {shown}", "default", where), position + 2)
     if value is thing.__globals__:
@@ -178,13 +178,14 @@ def _lru_cache(path: Path, position: int) -> Step | None:
 
 def _suspended(path: Path, position: int) -> Step | None:
     thing = path[position]
-    what, prefix = _SUSPENDED[type(thing)], _PREFIXES[type(thing)]  # type: ignore[index]
+    what, prefix = _SUSPENDED[type(thing)], _PREFIXES[type(thing)]
     code = peek.read(thing, type(thing), f"{prefix}_code")
     frame = peek.read(thing, type(thing), f"{prefix}_frame")
     if not peek.is_a(code, CodeType):
         return None
     if not peek.is_a(frame, FrameType):
-        return Step(_link(f"finished {what} {_name_of(code)}", what, Place(code.co_filename, code.co_firstlineno)), position + 1)
+        where = Place(code.co_filename, code.co_firstlineno)
+        return Step(_link(f"finished {what} {_name_of(code)}", what, where), position + 1)
     if path[position + 1] is frame:
         position += 1
     text = f"{what} {_name_of(code)} (waiting at {wording.place(code.co_filename, frame.f_lineno)})"
@@ -199,7 +200,8 @@ def _frame(path: Path, position: int) -> Step | None:
     code = thing.f_code
     where = Place(code.co_filename, thing.f_lineno)
     variable, following = _variable(path, position, thing)
-    return Step(_link(f"frame of {_name_of(code)}{wording.at(where.file, where.line)}{variable}", "frame", where), following)
+    text = f"frame of {_name_of(code)}{wording.at(where.file, where.line)}{variable}"
+    return Step(_link(text, "frame", where), following)
 
 
 def _variable(path: Path, position: int, frame: FrameType) -> tuple[str, int]:
@@ -264,7 +266,7 @@ def _task_title(task: object) -> str:
     shown = wording.data(peek.exact_str(name) or "")
     state = "pending" if is_pending(task) else "finished"
     coroutine = _coroutine_of(task)
-    prefix = _PREFIXES.get(type(coroutine), "cr")  # type: ignore[call-overload]
+    prefix = _PREFIXES.get(type(coroutine), "cr")
     code = peek.read(coroutine, type(coroutine), f"{prefix}_code")
     running = f" of {_name_of(code)}" if peek.is_a(code, CodeType) else ""
     where = _place_of_task(task)
@@ -275,7 +277,7 @@ def _task_title(task: object) -> str:
 def _place_of_task(task: object) -> Place:
     """Where the innermost coroutine of the user's waits; the task's own if there is none."""
     coroutine = _coroutine_of(task)
-    prefix = _PREFIXES.get(type(coroutine))  # type: ignore[call-overload]
+    prefix = _PREFIXES.get(type(coroutine))
     if prefix is None:
         return Place()
     code = peek.read(coroutine, type(coroutine), f"{prefix}_code")
@@ -452,11 +454,11 @@ def _finalizer(path: Path, position: int) -> Step | None:
     return Step(_link(text, "weakref", where), following)
 
 
-def _weak_reference(path: Path, position: int) -> Step | None:
+def _weak_reference(_path: Path, position: int) -> Step | None:
     return Step(Link(text="callback of a weak reference", kind="weakref"), position + 1)
 
 
-def _cell(path: Path, position: int) -> Step | None:
+def _cell(_path: Path, position: int) -> Step | None:
     return Step(Link(text="variable of a closure", kind="cell"), position + 1)
 
 
@@ -486,9 +488,9 @@ _BY_BASE = (
     (threading.Thread, _thread),
     (threading.local, _local),
     (asyncio.Task, _task),
-    (asyncio.tasks._PyTask, _task),
+    (vars(asyncio.tasks)["_PyTask"], _task),
     (asyncio.Future, _future),
-    (asyncio.futures._PyFuture, _future),
+    (vars(asyncio.futures)["_PyFuture"], _future),
     (asyncio.Handle, _handle),
     (logging.LogRecord, _log_record),
     (logging.Logger, _logger),

@@ -44,22 +44,23 @@ def target(thing: object) -> Link:
 
 def _root(path: Path, roots: Roots) -> Step | None:
     kind = roots.kind(path[0])
-    if kind == "module":
-        return _module(path, 0) if len(path) > 1 else None
     if kind == "frame":
-        found = running_with(path[0])
-        if found is None:
-            return None
-        text = f"thread {wording.data(found.thread)!r} running {found.function}{wording.at(found.file, found.line)}"
-        if found.variable is None:
-            return Step(_link(text, "frame", Place(found.file, found.line)), 0)
-        text += f", local variable {wording.name(found.variable)}"
-        return Step(_link(text, "frame", Place(found.file, found.line)), 0)
+        return _running(path[0])
     if kind == "signal":
         return Step(Link(text=f"handler of {roots.signal_name(path[0])}", kind="signal"), 0)
-    if len(path) == 1 and kind:
+    if len(path) == 1 and kind not in {"", "module"}:
         return Step(holders.alone(path[0], kind), 1)
     return None
+
+
+def _running(thing: object) -> Step | None:
+    found = running_with(thing)
+    if found is None:
+        return None
+    text = f"thread {wording.data(found.thread)!r} running {found.function}{wording.at(found.file, found.line)}"
+    if found.variable is not None:
+        text += f", local variable {wording.name(found.variable)}"
+    return Step(_link(text, "frame", Place(found.file, found.line)), 0)
 
 
 def _step(path: Path, position: int) -> Step:
@@ -78,7 +79,7 @@ def _module(path: Path, position: int) -> Step | None:
             return _module(path, position + 1)
         name = "" if variables is None else peek.exact_str(dict.get(variables, "__name__")) or ""
         return Step(Link(text=f"module {name}", kind="module"), position + 1)
-    if type(thing) is not dict or "__name__" not in thing or "__builtins__" not in thing and "__spec__" not in thing:
+    if type(thing) is not dict or "__name__" not in thing or not ("__builtins__" in thing or "__spec__" in thing):
         return None
     key = peek.key_of(thing, path[position + 1])
     variable = None if key is None else peek.exact_str(key[0])

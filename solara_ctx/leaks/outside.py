@@ -7,7 +7,7 @@ import atexit
 import contextvars
 import gc
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from solara_ctx.leaks import peek
 from solara_ctx.leaks.roots import Held
@@ -31,12 +31,15 @@ class _Asks:
 class Outside:
     """What was found out about targets that no root leads to.
 
-    `path` leads to a target from what is held from C, or from within the cycle. `kind` is `c`, `contextvar`, `atexit` or `cycle`.
+    `path` leads to a target from what is held from C, or around the cycle; `kind` is `c`, `contextvar`, `atexit` or
+    `cycle`.
     """
 
     kind: str
     path: Held
     references: int = 0
+    functions: Held = field(default_factory=Held)
+    """Those of `atexit` whose arguments it may be: which has which can't be told."""
 
 
 def look(search: Search) -> Outside | None:
@@ -88,7 +91,8 @@ def _held_from_c(search: Search) -> Outside | None:
     """The nearest object that has more references than can be seen; what has a name goes before what has none."""
     visible = _visible_references(search)
     ours = _references_of_ours(search.met)
-    at_exit = {id(function) for function in functions_at_exit()}
+    functions = functions_at_exit()
+    at_exit = {id(function) for function in functions}
     held: list[tuple[bool, int, int, str, int]] = []
     for number in range(len(search.met)):
         address = id(search.met[number])
@@ -99,7 +103,8 @@ def _held_from_c(search: Search) -> Outside | None:
     for _is_plain, _level, number, kind, count in sorted(held):
         path = search.down_from(search.met[number])
         if path:
-            return Outside(kind=kind, path=path, references=count)
+            arguments = kind == "c" and type(path[0]) in {tuple, dict}
+            return Outside(kind=kind, path=path, references=count, functions=functions if arguments else Held())
     return None
 
 
@@ -170,6 +175,6 @@ def _back(search: Search, came_from: dict[int, int], start: object, last: object
     addresses = [id(last)]
     while addresses[-1] != id(start):
         addresses.append(came_from[addresses[-1]])
-    by_address = {address: None for address in addresses}
-    things = {id(thing): thing for thing in search.met if id(thing) in by_address}
+    wanted = set(addresses)
+    things = {id(thing): thing for thing in search.met if id(thing) in wanted}
     return Held([*(things[address] for address in reversed(addresses)), start])

@@ -79,9 +79,9 @@ def instance_dict(thing: object) -> dict[object, object] | None:
     """The `__dict__` of an instance."""
     for kind in mro(type(thing)):
         descriptor = namespace(kind).get("__dict__")
-        if type(descriptor) in {GetSetDescriptorType, MemberDescriptorType}:
+        if is_a(descriptor, GetSetDescriptorType) or is_a(descriptor, MemberDescriptorType):
             try:
-                found = descriptor.__get__(thing)  # type: ignore[union-attr]
+                found = descriptor.__get__(thing)
             except (AttributeError, TypeError):
                 continue
             return found if is_a(found, dict) else None

@@ -1,7 +1,7 @@
-"""What keeps objects alive by itself: modules, running frames, threads, pending tasks, timers, loggers, signal handlers.
+"""What keeps objects alive by itself: modules, running frames, threads, pending tasks, timers, loggers, signals.
 
-Some of these are, strictly speaking, held by others (a pending task by its event loop).  They count as roots because the
-search for who to blame ends there.
+Some of these are, strictly speaking, held by others (a pending task by its event loop).  They count as roots because
+the search for who to blame ends there.
 """
 
 import asyncio
@@ -15,8 +15,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType, ModuleType
 
-from solara_ctx.leaks import peek
+from solara_ctx.leaks import peek, wording
 
+_RANKS = ("task", "timer", "thread", "signal", "frame", "logger")
 _MOST_FRAMES = 5_000
 _PACKAGE = __name__.rpartition(".")[0]
 
@@ -58,6 +59,16 @@ class Roots:
             return "frame"
         return _kind_by_type(thing)
 
+    def rank(self, thing: object, kind: str) -> int:
+        """Which of several roots at the same distance says most: the smaller, the more."""
+        if kind in {"module", "class"}:
+            variables = thing if peek.is_a(thing, dict) else peek.instance_dict(thing)
+            if peek.is_a(thing, type):
+                variables = peek.module_namespace(peek.exact_str(peek.namespace(thing).get("__module__")))
+            file = None if variables is None else peek.exact_str(dict.get(variables, "__file__"))
+            return 0 if wording.is_users(file) else len(_RANKS)
+        return _RANKS.index(kind) + 1
+
     def signal_name(self, thing: object) -> str:
         return signal.Signals(self._signals[id(thing)]).name
 
@@ -86,7 +97,7 @@ def modules() -> dict[int, str]:
 
 
 def running_with(thing: object) -> Running | None:
-    """The running frame that has *thing* as a local variable, or as its namespace; the innermost of the first thread."""
+    """The running frame that has *thing* as a local variable, or as its namespace."""
     found: list[Running] = []
 
     def compare(frame: FrameType, thread: int, name: str | None, value: object) -> None:
@@ -117,15 +128,13 @@ def owner_class_is_root(kind: type) -> bool:
     qualified = peek.exact_str(type.__dict__["__qualname__"].__get__(kind))
     if module is None or qualified is None:
         return False
-    found: object = sys.modules.get(module)
-    if not peek.is_a(found, ModuleType):
-        return False
-    variables = peek.instance_dict(found)
-    for part in qualified.split("."):
-        found = None if variables is None else dict.get(variables, part)
+    variables = peek.module_namespace(module)
+    first, *rest = qualified.split(".")
+    found = None if variables is None else dict.get(variables, first)
+    for part in rest:
         if not peek.is_a(found, type):
             return False
-        variables = dict(peek.namespace(found))
+        found = peek.namespace(found).get(part)
     return found is kind
 
 
@@ -151,9 +160,9 @@ def is_task(thing: object) -> bool:
 
 
 def is_pending(task: object) -> bool:
-    if peek.is_a(task, _PY_TASK):
-        return peek.field(task, "_state") == "PENDING"
-    return not asyncio.Task.done(task)  # type: ignore[arg-type] # the method of the C class, whatever a subclass says
+    if peek.is_a(task, asyncio.Task):
+        return not asyncio.Task.done(task)  # the method of the C class, whatever a subclass says
+    return peek.field(task, "_state") == "PENDING"
 
 
 def _is_scheduled(handle: object) -> bool:

@@ -1,11 +1,11 @@
 """The search: backwards from the targets as long as that is cheap, then onwards from the roots until both meet.
 
-Backwards, one look at all objects of the process per level finds the holders of a handful of objects at once: 20 ms and
-1.5 ms for each of the handful with a million objects, on a laptop, and the GIL is held all the while.  So it goes in
-portions, and not at all for hundreds of objects.  It can't see holders in `gc.freeze()`d memory.
+Backwards, one look at all objects of the process per level finds the holders of a handful of objects at once: 20 ms,
+and 1.5 ms for each of the handful, with a million objects; the GIL is held all the while.  So it goes in portions, and
+not at all for hundreds of objects.  It can't see holders in `gc.freeze()`d memory.
 
-Onwards, every object is looked at once, from Python, so that other threads get their turn: two seconds for a million.  It
-sees frozen memory, and ends at the first object that the search backwards has met.
+Onwards, every object is looked at once, from Python, so that other threads get their turn: two seconds for a million.
+It sees frozen memory, and ends at the first object that the search backwards has met.
 
 The addresses of what was seen are kept, not the objects, except for those that were met backwards: another thread may
 free an object, and make another one in its place.  So each step of what is found is looked up again before it is told.
@@ -24,8 +24,6 @@ _MOST_AT_ONCE = 64
 # From how many objects in a level on it is cheaper to search onwards from the roots.
 _WIDEST_LEVEL = 400
 _BUDGET_EVERY = 1024
-# Which of several roots at the same distance says most.
-_RANKS = ("class", "module", "task", "timer", "thread", "signal", "frame", "logger")
 
 
 @dataclass(slots=True)
@@ -66,7 +64,7 @@ class Search:
         start, portion = 0, 1
         while start < len(self.met):
             end = len(self.met)
-            path = self._best([thing for thing in self.met[start:end] if self.roots.kind(thing)])
+            path = self._best(Held(self.met[start:end]))
             if path:
                 return path
             if end - start > _WIDEST_LEVEL:
@@ -75,12 +73,13 @@ class Search:
                 if self.budget.is_spent(len(self.met)):
                     return Held()
                 began = time.monotonic()
-                found = gc.get_referrers(*self.met[start : min(start + portion, end)])
+                asked = tuple(self.met[start : min(start + portion, end)])
+                found = gc.get_referrers(*asked)
                 seconds = time.monotonic() - began
                 start = min(start + portion, end)
                 portion = max(1, min(_MOST_AT_ONCE, portion * 2)) if seconds < _LOOK_S else max(1, portion // 2)
-                self._meet(found, self.levels[id(self.met[start - 1])] + 1)
-                del found
+                self._meet(found, self.levels[id(self.met[start - 1])] + 1, but=asked)
+                del found, asked
         self.is_closed = True
         return Held()
 
@@ -91,32 +90,35 @@ class Search:
             if id(thing) not in self.reached:
                 self.reached[id(thing)] = 0
                 level.append(thing)
-        starts = {id(thing) for thing in level}
-        meetings = [address for address in starts if address in self.levels]
+        meetings = [address for address in self.reached if address in self.levels]
         while level and not meetings:
-            following = Held()
-            for number, thing in enumerate(level):
-                if number % _BUDGET_EVERY == 0 and self.budget.is_spent(len(self.reached)):
-                    return Held()
-                if type(thing) is Held:
-                    continue
-                came_from = id(thing)
-                for part in gc.get_referents(thing):
-                    address = id(part)
-                    if address in self.reached:
-                        continue
-                    if address in self.levels:
-                        meetings.append(address)
-                    elif not gc.is_tracked(part):
-                        continue
-                    self.reached[address] = came_from
-                    following.append(part)
-            level = following
+            level = self._level_after(level, meetings)
         for meeting in sorted(meetings, key=self.levels.__getitem__):
             path = self._joined(meeting)
             if path:
                 return path
         return Held()
+
+    def _level_after(self, level: Held, meetings: list[int]) -> Held:
+        """What the objects refer to that was not reached before; notes in *meetings* what was met backwards."""
+        following = Held()
+        for number, thing in enumerate(level):
+            if number % _BUDGET_EVERY == 0 and self.budget.is_spent(len(self.reached)):
+                return Held()
+            if type(thing) is Held:
+                continue
+            came_from = id(thing)
+            for part in gc.get_referents(thing):
+                address = id(part)
+                if address in self.reached:
+                    continue
+                if address in self.levels:
+                    meetings.append(address)
+                elif not gc.is_tracked(part):
+                    continue
+                self.reached[address] = came_from
+                following.append(part)
+        return following
 
     def down_from(self, thing: object) -> Held:
         """The path from something that was met to a target; empty if it no longer leads to one."""
@@ -139,15 +141,17 @@ class Search:
                 return Held(path[number:])
         return path
 
-    def _meet(self, holders: list[object], level: int) -> None:
+    def _meet(self, holders: list[object], level: int, *, but: tuple[object, ...]) -> None:
         for holder in holders:
-            if id(holder) not in self.levels and type(holder) is not Held and holder is not holders:
+            if id(holder) not in self.levels and type(holder) is not Held and holder is not but:
                 self.levels[id(holder)] = level
                 self.met.append(holder)
 
-    def _best(self, found: list[object]) -> Held:
-        for thing in sorted(found, key=lambda thing: _RANKS.index(self.roots.kind(thing) or _RANKS[-1])):
-            path = self.down_from(thing)
+    def _best(self, level: Held) -> Held:
+        """The path from the root among these objects that says most; empty if none is a root."""
+        kinds = [(kind, number) for number, thing in enumerate(level) if (kind := self.roots.kind(thing))]
+        for _, number in sorted((self.roots.rank(level[number], kind), number) for kind, number in kinds):
+            path = self.down_from(level[number])
             if path:
                 return path
         return Held()

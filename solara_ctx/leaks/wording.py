@@ -13,6 +13,8 @@ from pathlib import Path
 from solara_ctx.errors import redact
 
 _LONGEST_KEY = 40
+_LONGEST_NUMBER = 64
+_SHOWN_PARTS = 4
 _TOKEN = re.compile(r"[\w-]{20,}")
 _PACKAGES = ("/site-packages/", "/dist-packages/")
 _OUR_OWN = f"{Path(__file__).parents[1]}{os.sep}"
@@ -31,19 +33,19 @@ def name(text: str) -> str:
 
 def key(thing: object) -> str:
     """A key of a dict, as far as it can be shown without asking it."""
-    kind = type(thing)
-    if kind is str:
-        return repr(data(thing))  # type: ignore[arg-type]
-    if kind is bytes:
-        return f"b{data(thing[: 4 * _LONGEST_KEY].decode('ascii', 'replace'))!r}"  # type: ignore[index]
-    if kind is int:
-        return data(hex(thing) if thing.bit_length() > 64 else str(thing))  # type: ignore[call-overload, attr-defined]
-    if kind in {float, bool, type(None)}:
+    if type(thing) is str:
+        return repr(data(thing))
+    if type(thing) is bytes:
+        return f"b{data(thing[: 4 * _LONGEST_KEY].decode('ascii', 'replace'))!r}"
+    if type(thing) is int:
+        return data(str(thing) if thing.bit_length() <= _LONGEST_NUMBER else hex(thing))
+    if type(thing) in {float, bool, type(None)}:
         return repr(thing)
-    if kind is tuple:
-        parts = [key(part) for part in tuple.__iter__(thing)]  # type: ignore[arg-type]
-        shown = ", ".join(parts[:4]) + (", …" if len(parts) > 4 else "," if len(parts) == 1 else "")  # noqa: PLR2004
-        return f"({shown if len(shown) <= 2 * _LONGEST_KEY else shown[: 2 * _LONGEST_KEY] + '…'})"
+    if type(thing) is tuple:
+        parts = [key(part) for part in thing[:_SHOWN_PARTS]]
+        more = ", …" if len(thing) > _SHOWN_PARTS else "," if len(thing) == 1 else ""
+        shown = ", ".join(parts)
+        return f"({shown[: 2 * _LONGEST_KEY]}{more})"
     return "…"
 
 
