@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 import httpx2
+import pytest
 
 from integration.conftest import Launch, Serve
 from integration.support.protocol import JupyterClient, ask, message
@@ -32,14 +33,18 @@ async def resourcez(server: ServerProcess, query: str = "") -> httpx2.Response:
 
 
 async def leaks(server: ServerProcess, **expected: int) -> dict[str, Any]:
-    """The figures, once they are as expected."""
+    """All of /resourcez, once its figures about leaks are as expected."""
+    seen: list[dict[str, Any]] = []
 
-    async def as_expected() -> dict[str, Any] | None:
-        data: dict[str, Any] = (await resourcez(server)).json()
-        return data if {name: data["leaks"][name] for name in expected} == expected else None
+    async def as_expected() -> bool:
+        seen[:] = [(await resourcez(server)).json()]
+        return {name: seen[0]["leaks"][name] for name in expected} == expected
 
-    found = await wait_until(as_expected, 10.0, f"{expected} in /resourcez")
-    return found or {}
+    try:
+        await wait_until(as_expected, 10.0)
+    except AssertionError:
+        pytest.fail(f"expected {expected}, but saw {seen[0]['leaks']}")
+    return seen[0]
 
 
 async def test_each_kernel_is_counted_as_what_became_of_it(serve: Serve) -> None:

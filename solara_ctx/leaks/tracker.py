@@ -36,6 +36,7 @@ _COLLECT_EVERY_S = 10.0
 _COLLECT_SHARE = 0.01
 # With a zombie time that is set as short as in a test, everything else has to be shorter still.
 _PARTS_OF_ZOMBIE_TIME = 4
+_LONGEST_PAUSE = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,7 +249,9 @@ class LeakTracker:
         if around is not self._around:
             return
         self._collecting = False
-        self._next_collection = around.clock.now() + max(self._collect_every_s, took_s / _COLLECT_SHARE)
+        # Never so long that a zombie of a short time, as in a test, would be found when nobody waits for it any more.
+        pause_s = min(took_s / _COLLECT_SHARE, _LONGEST_PAUSE * self._zombie_after_s)
+        self._next_collection = around.clock.now() + max(self._collect_every_s, pause_s)
         for watch in ready:
             watch.collected = True
         self._look()
