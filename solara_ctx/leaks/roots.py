@@ -55,9 +55,10 @@ class Roots:
             return "module"
         if address in self._signals:
             return "signal"
-        if address in self._in_frames and running_with(thing) is not None:
+        kind = _kind_by_type(thing)
+        if not kind and address in self._in_frames and running_with(thing) is not None:
             return "frame"
-        return _kind_by_type(thing)
+        return kind
 
     def rank(self, thing: object, kind: str) -> int:
         """Which of several roots at the same distance says most: the smaller, the more."""
