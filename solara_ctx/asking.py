@@ -33,7 +33,10 @@ def zombies(url: str, token: str | None) -> str:
     if not rows:
         return "no zombies: every closed kernel is gone"
     lines = [_line(row) for row in rows]
-    return "\n".join([*lines, f"what keeps one: solara-ctx why {url} {str(rows[0]['id']).rstrip('…')}"])
+    first = str(rows[0]["id"]).rstrip("…")
+    # An id may begin with a dash, and would be taken for an option.
+    shown = f"-- {first}" if first.startswith("-") else first
+    return "\n".join([*lines, f"what keeps one: solara-ctx why {url} {shown}"])
 
 
 def why(url: str, kernel: str, token: str | None, form: str = "text") -> str:

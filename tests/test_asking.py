@@ -60,6 +60,12 @@ def test_zombies_are_listed(server: Played) -> None:
     assert server.asked == [("/resourcez", "Bearer sesame")]
 
 
+def test_an_id_may_look_like_an_option(server: Played) -> None:
+    """The line to copy works all the same."""
+    server.body = json.dumps({"zombies": [{**ROW, "id": "-bcdef…", "held_by": None}]})
+    assert zombies(server.url, None).endswith(f"solara-ctx why {server.url} -- -bcdef")
+
+
 @pytest.mark.parametrize(("age", "shown"), [(0, "0 s"), (59.4, "59 s"), (60, "1 min"), (3600, "1 h"), (90000, "1 d")])
 def test_ages_are_for_people(server: Played, age: float, shown: str) -> None:
     """One figure and its unit."""
