@@ -13,6 +13,8 @@ from solara_ctx.leaks.tracker import LeakTracker
 
 _CHAINS = 3
 _SHOWN_ERRORS = 3
+TOOLS = ("_pytest.", "pytest_", "pluggy.", "coverage.", "playwright.", "blockbuster.", "execnet.", "xdist.")
+"""Who looks on and keeps what it sees, by the beginning of the names of its types."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,9 +123,9 @@ class Tally:
         self._alive.append(sum(self._is_alive(kernel_id) for kernel_id in self._kernels))
         self._censuses.append(Census.take())
 
-    def report(self, *, ignore: Sequence[str]) -> Report:
+    def report(self) -> Report:
         """The sums, with what holds what is left."""
-        found = growers(self._censuses, per=self._per_cycle, ignore=ignore)
+        found = growers(self._censuses, per=self._per_cycle, ignore=TOOLS)
         return Report(
             closed=len(self._kernels),
             per_cycle=self._per_cycle,

@@ -23,11 +23,13 @@ from starlette.requests import HTTPConnection
 from solara_ctx.context import VirtualKernelContext
 from solara_ctx.leakcheck.findings import Report, Tally
 from solara_ctx.leakcheck.visitor import Inbox, NoAnswer, PageFailed, Visitor
+from solara_ctx.registry import KernelRegistry
 from solara_ctx.run import PageFunction
 from solara_ctx.serving import mounted
 from solara_ctx.settings import Settings
 from solara_ctx.web.app import KernelApp
 from solara_ctx.web.pages import PageCallable
+from solara_ctx.workers import WorkerPool
 
 Use = Callable[[VirtualKernelContext], object]
 """Uses a page: called in its kernel, on a worker thread, with its context current."""
@@ -39,9 +41,12 @@ _ROUNDS = 3
 _ANSWER_S = 30.0
 _CLOSE_S = 30.0
 # For how long what is freed by reference counting may take: a frame that is just about to end, a thread that wakes up.
-_MOMENT_S = 1.0
+_MOMENT_S = 0.25
 _POLL_S = 0.005
 _TASKS_S = 0.25
+# So few that there can't be more and more of what is kept per thread.
+_THREADS = 2
+_FOR_EVER_S = 86_400.0
 
 
 class CannotCheck(Exception):
@@ -77,8 +82,7 @@ def check(
         raise CannotCheck(f"a leak shows in {FEWEST_CYCLES} cycles of 1 session or more, not in {cycles} of {sessions}")
     run = _Run(target, sessions=sessions, cycles=cycles, use=use, paths=paths, scope=scope or {})
     with collection_off():
-        _in_a_thread(run.check)
-    return run.tally.report(ignore=())
+        return _in_a_thread(run.check)
 
 
 class _Run:
@@ -106,13 +110,15 @@ class _Run:
         self._scope = scope
         self.tally = Tally([app.leaks for _, app in self._apps], per_cycle=sessions * len(self._pages))
 
-    async def check(self) -> None:
-        """All cycles."""
+    async def check(self) -> Report:
+        """All cycles, and what they have left."""
         async with serving(self._target, [app for _, app in self._apps]):
             for _ in range(self._cycles):
                 await self._cycle()
                 await self._settle()
-                self.tally.cycle_ended()
+                await asyncio.to_thread(self.tally.cycle_ended)
+            # While the service runs: the variables of a thread go with the thread.  Off the loop: it reads sources.
+            return await asyncio.to_thread(self.tally.report)
 
     async def _cycle(self) -> None:
         open_sessions = [
@@ -300,7 +306,24 @@ async def serving(target: object, apps: Sequence[KernelApp]) -> AsyncIterator[No
             service = app._service
             if service is None or not service.alive:
                 await stack.enter_async_context(app.lifespan())
+            await _use_few_threads(app.registry)
         yield
+
+
+async def _use_few_threads(registry: KernelRegistry) -> None:
+    """Let the kernels share a few threads, all of which are there from the beginning.
+
+    Otherwise there would be more of them now and then, by chance, and with them more of what there is per thread.
+    """
+    for name, prefix in (("workers", "solara-ctx-worker"), ("closers", "solara-ctx-closer")):
+        pool = WorkerPool(_THREADS, name=prefix, idle_s=_FOR_EVER_S)
+        barrier = threading.Barrier(_THREADS + 1)
+        for _ in range(_THREADS):
+            pool.submit(partial(barrier.wait, _ANSWER_S))
+        await asyncio.to_thread(barrier.wait, _ANSWER_S)
+        before: WorkerPool = getattr(registry, name)
+        setattr(registry, name, pool)
+        before.close()
 
 
 @contextmanager
@@ -316,21 +339,23 @@ def collection_off() -> Iterator[None]:
             gc.enable()
 
 
-def _in_a_thread(main: Callable[[], Coroutine[object, None, None]]) -> None:
-    """Run a coroutine function on a loop of its own, in a thread of its own, and wait."""
-    failures: list[BaseException] = []
+def _in_a_thread(main: Callable[[], Coroutine[object, None, Report]]) -> Report:
+    """What a coroutine function returns, run on a loop of its own, in a thread of its own."""
+    outcomes: list[Report | BaseException] = []
 
     def run() -> None:
         try:
-            asyncio.run(main())
+            outcomes.append(asyncio.run(main()))
         except BaseException as error:  # noqa: BLE001 - raised where it can be seen
-            failures.append(error.with_traceback(None))
+            outcomes.append(error.with_traceback(None))
 
     thread = threading.Thread(target=run, name="leak check")
     thread.start()
     thread.join()
-    if failures:
-        raise failures.pop()
+    outcome = outcomes.pop()
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return outcome
 
 
 def _call(use: Use, reference: "weakref.ref[VirtualKernelContext] | None", tell: Callable[[str | None], None]) -> None:

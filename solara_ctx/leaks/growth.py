@@ -124,6 +124,18 @@ def growers(
     return [draft.finished(per, explain_with if number < _EXPLAINED else None) for number, draft in enumerate(drafts)]
 
 
+def _is_noise(grower: Grower) -> bool:
+    """Whether it may well be chance, or the inside of something else, and there is no place that says otherwise."""
+    explanation = grower.explanation
+    if explanation is None:
+        return False
+    if grower.kind == "type":
+        # Tuples, contexts and cells come and go with whatever runs just now.
+        return explanation.culprit is None and _tells(grower.what.removeprefix(_INSTANCES)) == _NOTHING
+    # A StringIO gathers what is written to it in a list that nobody can see it refer to.
+    return grower.what == "list" and explanation.found and explanation.links[0].kind == "c" and grower.newest[:1] == "'"
+
+
 def in_step(sizes: Sequence[int]) -> bool:
     """Whether something of these sizes, one per cycle, grows with every cycle."""
     return all(after > before for before, after in itertools.pairwise(sizes))
@@ -216,7 +228,7 @@ class _Search:
         telling = sorted(by_type, key=lambda name: (_tells(name), sizes[name][0] - sizes[name][-1]))
         return [
             _Draft(
-                what=f"instances of {name}",
+                what=f"{_INSTANCES}{name}",
                 kind="type",
                 sizes=sizes[name],
                 newest=newest.shown(by_type[name][-1]),
@@ -316,6 +328,7 @@ def _tells(name: str) -> int:
 
 
 _NOTHING = 3
+_INSTANCES = "instances of "
 
 
 class _AtAddress:
