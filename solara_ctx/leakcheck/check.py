@@ -89,9 +89,8 @@ class _Run:
         # One alone shows at once what is wrong with the page; all at once start as many threads as ever will be.
         progress.doing("warming up: one session")
         await self._sessions(1)
-        for _ in range(2):
-            progress.doing(f"warming up: {plan.sessions} sessions")
-            await self._sessions(plan.sessions)
+        progress.doing(f"warming up: {plan.sessions} sessions")
+        await self._sessions(plan.sessions)
         progress.done("warmed up")
         measures, censuses = list[Measure](), list[Census]()
         progress.begin(f"{plan.cycles} cycles of {plan.sessions} sessions, each used and closed")

@@ -11,11 +11,14 @@ from solara_ctx.leakcheck.messages import Chain, Growth, Origin
 from solara_ctx.leakcheck.places import is_user_file
 from solara_ctx.leakcheck.results import Finding, Measure, Series, Verdict
 from solara_ctx.leakcheck.trend import Slope, later, still_grows, theil_sen
+from solara_ctx.leaks.explain import Explanation
 
 # Bytes per session or use.  In apps that keep nothing, allocators still settle over a hundred sessions, at 2 to 11 KB
 # for each: what memory alone shows has to be well above.  Whatever has Python objects is counted, without any floor.
 FLOOR_BYTES = 30_000.0
 _TWO = 2
+# Where kernels are kept, whatever they consist of grows, too, which tells nothing more; a container or a count may.
+_TELLING = {"container", "count"}
 
 
 def judge(series: Series) -> Verdict:
@@ -29,6 +32,8 @@ def judge(series: Series) -> Verdict:
         for finding in _of_kernels(series, kept, grows=grows):
             (leaks if grows else notes).append(finding)
     for growth in series.growth:
+        if leaks and growth.kind not in _TELLING:
+            continue
         (leaks if growth.bound is None else notes).append(_of_growth(growth, series))
     if not leaks and slope is not None and slope.low > FLOOR_BYTES and not notes:
         leaks.append(_of_memory(series))
@@ -59,17 +64,7 @@ def _of_kernels(series: Series, kept: Sequence[int], *, grows: bool) -> list[Fin
 
 
 def _of_chain(what: str, chain: Chain, origins: Sequence[Origin]) -> Finding:
-    culprit = chain.explanation.culprit
-    if culprit is None or culprit.file is None or not is_user_file(culprit.file):
-        return _with_origin(what, chain.explanation.text(), origins, svg=chain.explanation.svg())
-    return Finding(
-        what=what,
-        file=culprit.file,
-        line=culprit.line,
-        code=_code(culprit.file, culprit.line),
-        chain=chain.explanation.text(),
-        chain_svg=chain.explanation.svg(),
-    )
+    return _explained(what, chain.explanation, origins)
 
 
 def _of_growth(growth: Growth, series: Series) -> Finding:
@@ -77,17 +72,26 @@ def _of_growth(growth: Growth, series: Series) -> Finding:
     what = f"{growth.what} grows by {growth.per_step:.3g} per {unit}"
     if growth.bound is not None:
         what += f", up to a bound of {growth.bound}"
-    chain = "" if growth.explanation is None else growth.explanation.text()
-    svg = "" if growth.explanation is None else growth.explanation.svg()
-    if growth.file is None or not is_user_file(growth.file):
-        return _with_origin(what, chain, series.origins, svg=svg)
+    if growth.explanation is None:
+        return _with_origin(what, "", series.origins)
+    return _explained(what, growth.explanation, series.origins)
+
+
+def _explained(what: str, explanation: Explanation, origins: Sequence[Origin]) -> Finding:
+    """The line that holds it.  Where the chain begins in user code, that is there; where it begins in the standard
+    library, a logger for example, it is the line that has put it there, which is the one that has made it.
+    """
+    culprit, root = explanation.culprit, explanation.links[0] if explanation.links else None
+    begins_in_user_code = root is not None and root.file is not None and is_user_file(root.file)
+    if culprit is None or culprit.file is None or (not begins_in_user_code and origins and origins[0].entry):
+        return _with_origin(what, explanation.text(), origins, svg=explanation.svg())
     return Finding(
         what=what,
-        file=growth.file,
-        line=growth.line,
-        code=_code(growth.file, growth.line),
-        chain=chain,
-        chain_svg=svg,
+        file=culprit.file,
+        line=culprit.line,
+        code=_code(culprit.file, culprit.line),
+        chain=explanation.text(),
+        chain_svg=explanation.svg(),
     )
 
 

@@ -72,6 +72,8 @@ class Growth:
     """Something that is more after each step."""
 
     what: str
+    kind: str
+    """As that of a `Grower`."""
     per_step: float
     bound: int | None
     file: str | None
@@ -92,7 +94,7 @@ class Origin:
     size: int
     """Their bytes."""
     entry: bool
-    """Whether something that was there before, or C code, holds them directly."""
+    """Whether something that was there before, or C code, holds some of them directly."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,14 +1,16 @@
 """Where what is left over was made: the lines of the app's code, by tracemalloc.
 
-It names a line also for what C code holds, where no chain of references has a file: a callback of `atexit`, an entry of
-a stdlib table.
+It names a line also for what C code or the standard library holds, where no chain of references has one: a handler of
+a logger, a callback of `atexit`.
 """
 
+import ctypes
 import gc
 import linecache
+import sys
 import tracemalloc
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 
 from solara_ctx.leakcheck.messages import Diagnosis, Origin
 from solara_ctx.leakcheck.places import is_user_file
@@ -16,82 +18,121 @@ from solara_ctx.leakcheck.places import is_user_file
 # Deep enough to get from a widget's traits, through ipywidgets, to the line that makes the widget.
 _FRAMES = 40
 _AT_MOST = 10
+# What CPython 3.11 has in front of an instance with a `__dict__`: two pointers for that, and two for the collector.
+_BEFORE_INSTANCE = 4 * ctypes.sizeof(ctypes.c_void_p)
 
 _Place = tuple[str, int]
 
 
-def start() -> None:
-    """Remember where each object is made from now on.  Makes the process slower, and larger."""
-    gc.collect()
-    tracemalloc.start(_FRAMES)
+class Tracing:
+    """Remembers where each object is made from now on.  Makes the process slower, and larger."""
+
+    def __init__(self) -> None:
+        gc.collect()  # frees the interpreter's stocks of lists and dicts, too, which would have no place
+        self._before = set(map(id, gc.get_objects()))
+        tracemalloc.start(_FRAMES)
+
+    def stop(self) -> Diagnosis:
+        """The lines whose objects are still there: first those whose objects keep the others, then by size."""
+        gc.collect()
+        try:
+            snapshot = tracemalloc.take_snapshot()
+            reach = _Left(self._before).reach()
+        finally:
+            tracemalloc.stop()
+        counts: Counter[_Place] = Counter()
+        sizes: Counter[_Place] = Counter()
+        for trace in snapshot.traces:
+            place = _user_line((frame.filename, frame.lineno) for frame in reversed(trace.traceback))
+            if place is not None:
+                counts[place] += 1
+                sizes[place] += trace.size
+        del snapshot
+        ranked = sorted(counts, key=lambda place: (reach[place], sizes[place]), reverse=True)
+        return Diagnosis(
+            origins=tuple(
+                Origin(
+                    file=place[0],
+                    line=place[1],
+                    code=linecache.getline(*place).strip(),
+                    count=counts[place],
+                    size=sizes[place],
+                    entry=reach[place] > 0,
+                )
+                for place in ranked[:_AT_MOST]
+            ),
+            size=sizes.total(),
+        )
 
 
-def stop() -> Diagnosis:
-    """The lines whose objects are still there, those first that something outside holds directly, then by size."""
-    gc.collect()
-    try:
-        snapshot = tracemalloc.take_snapshot()
-        entries = _entries()
-    finally:
-        tracemalloc.stop()
-    counts: Counter[_Place] = Counter()
-    sizes: Counter[_Place] = Counter()
-    for trace in snapshot.traces:
-        place = _place(trace.traceback)
-        if place is not None:
-            counts[place] += 1
-            sizes[place] += trace.size
-    del snapshot
-    ranked = sorted(counts, key=lambda place: (entries[place] > 0, sizes[place]), reverse=True)
-    return Diagnosis(
-        origins=tuple(
-            Origin(
-                file=place[0],
-                line=place[1],
-                code=linecache.getline(*place).strip(),
-                count=entries[place] or counts[place],
-                size=sizes[place],
-                entry=entries[place] > 0,
-            )
-            for place in ranked[:_AT_MOST]
-        ),
-        size=sizes.total(),
-    )
+class _Left:
+    """The objects that were made while it was traced, and who of them holds whom."""
+
+    def __init__(self, before: set[int]) -> None:
+        objects = gc.get_objects()
+        self._places: dict[int, _Place | None] = {
+            id(item): _place_of(item) for item in objects if id(item) not in before
+        }
+        for known in (objects, self._places):
+            self._places.pop(id(known), None)
+        self._holds: dict[int, list[int]] = defaultdict(list)
+        held: set[int] = set()
+        self._entries: set[int] = set()
+        for holder in objects:
+            inside = id(holder) in self._places
+            for part in gc.get_referents(holder):
+                number = id(part)
+                if number not in self._places:
+                    if gc.is_tracked(part) or (place := _place_of(part)) is None:
+                        continue
+                    self._places[number] = place
+                if inside:
+                    self._holds[id(holder)].append(number)
+                    held.add(number)
+                else:
+                    self._entries.add(number)
+        # Those that no object holds, C code does, or a running frame.
+        self._entries |= self._places.keys() - held
+
+    def reach(self) -> Counter[_Place]:
+        """For each line, how much is held by those of its objects that something from before holds, or C code."""
+        by_place: dict[_Place, list[int]] = defaultdict(list)
+        for number in self._entries:
+            place = self._places.get(number)
+            if place is not None:
+                by_place[place].append(number)
+        return Counter({place: self._count(numbers) for place, numbers in by_place.items()})
+
+    def _count(self, numbers: Iterable[int]) -> int:
+        seen = set(numbers)
+        waiting = list(seen)
+        while waiting:
+            for part in self._holds.get(waiting.pop(), ()):
+                if part not in seen:
+                    seen.add(part)
+                    waiting.append(part)
+        return len(seen)
 
 
-def _entries() -> Counter[_Place]:
-    """For each line, how many of its objects are held by something that was not made since `start`, or by C code."""
-    objects = gc.get_objects()
-    new: dict[int, _Place] = {}
-    for item in objects:
-        place = _place(tracemalloc.get_object_traceback(item))
-        if place is not None:
-            new[id(item)] = place
-    entered: set[int] = set()
-    held: set[int] = set()
-    for holder in objects:
-        inside = id(holder) in new
-        for part in gc.get_referents(holder):
-            number = id(part)
-            if number not in new and not gc.is_tracked(part):
-                place = _place(tracemalloc.get_object_traceback(part))
-                if place is not None:
-                    new[number] = place
-            if number in new:
-                (held if inside else entered).add(number)
-    entered |= new.keys() - held
-    entered.discard(id(new))
-    return Counter(new[number] for number in entered)
+def _place_of(item: object) -> _Place | None:
+    """The innermost line of the app's own code that was running when *item* was made."""
+    traceback = tracemalloc.get_object_traceback(item)
+    if traceback is not None:
+        return _user_line((frame.filename, frame.lineno) for frame in reversed(traceback))
+    if sys.version_info < (3, 12) and gc.is_tracked(item) and hasattr(type(item), "__dict__"):
+        # There tracemalloc looks for an instance at a wrong address; 3.12 does not.
+        frames = _traceback_at(id(item) - _BEFORE_INSTANCE)
+        return None if frames is None else _user_line(frames)
+    return None
 
 
-def _place(traceback: tracemalloc.Traceback | None) -> _Place | None:
-    """The innermost line of the app's own code."""
-    if traceback is None:
-        return None
-    return next(_user_lines(traceback), None)
+def _traceback_at(address: int) -> tuple[_Place, ...] | None:
+    look = ctypes.pythonapi["_PyTraceMalloc_GetTraceback"]
+    look.restype = ctypes.py_object
+    found: object = look(ctypes.c_uint(0), ctypes.c_size_t(address))
+    return found if isinstance(found, tuple) else None
 
 
-def _user_lines(traceback: tracemalloc.Traceback) -> Iterator[_Place]:
-    for frame in reversed(traceback):
-        if is_user_file(frame.filename):
-            yield frame.filename, frame.lineno
+def _user_line(frames: Iterable[_Place]) -> _Place | None:
+    """The first of *frames*, the innermost first, that is the app's own."""
+    return next(((file, line) for file, line in frames if is_user_file(file)), None)

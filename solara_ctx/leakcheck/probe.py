@@ -11,9 +11,9 @@ from functools import partial
 from typing import TypeVar
 
 from solara_ctx.errors import KernelContextError
-from solara_ctx.leakcheck import origins
 from solara_ctx.leakcheck.copies import NoCopy, in_a_copy
 from solara_ctx.leakcheck.messages import Chain, Diagnosis, Growth, Kernels
+from solara_ctx.leakcheck.origins import Tracing
 from solara_ctx.leaks import census
 from solara_ctx.leaks.census import Census
 from solara_ctx.leaks.explain import explain
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 _POLL_S = 0.02
 # For how long what is freed by reference counting may take: a frame that is just about to end, a thread that wakes up.
-_MOMENT_S = 1.0
+_MOMENT_S = 0.3
 _LOOP_S = 30.0
 _COPY_S = 30.0
 # A second, different chain is worth a look; a tenth is noise.
@@ -40,6 +40,7 @@ class Probe:
 
     def __init__(self, apps: Sequence[KernelApp]) -> None:
         self._apps = apps
+        self._tracing: Tracing | None = None
 
     def kernels(self) -> Kernels:
         """How many kernels there are, and what became of those that were closed."""
@@ -63,9 +64,9 @@ class Probe:
         """
         if not self._wait(lambda now: now.open == 0, timeout_s):
             return self.kernels()
-        self._wait(lambda now: now.kept == 0, _MOMENT_S)
+        self._let_go()
         _collect()
-        self._wait(lambda now: now.kept == 0, _MOMENT_S / 4)
+        self._let_go()
         return self.kernels()
 
     def rest(self, timeout_s: float) -> Kernels:
@@ -102,6 +103,7 @@ class Probe:
             found.append(
                 Growth(
                     what=grower.what,
+                    kind=grower.kind,
                     per_step=grower.per_step,
                     bound=grower.bound,
                     file=None if culprit is None else culprit.file,
@@ -128,11 +130,22 @@ class Probe:
 
     def trace(self) -> None:
         """From now on, remember where objects are made."""
-        origins.start()
+        self._tracing = Tracing()
 
     def traced(self) -> Diagnosis:
         """Where what is left was made since `trace`; ends the tracing."""
-        return origins.stop()
+        if self._tracing is None:
+            return Diagnosis()
+        tracing, self._tracing = self._tracing, None
+        return tracing.stop()
+
+    def _let_go(self) -> None:
+        """Wait until no closed kernel is there, or no more of them go."""
+        kept, since = self.kernels().kept, time.monotonic()
+        while kept and time.monotonic() - since < _MOMENT_S:
+            time.sleep(_POLL_S)
+            if (now := self.kernels().kept) != kept:
+                kept, since = now, time.monotonic()
 
     def _wait(self, condition: Callable[[Kernels], bool], timeout_s: float) -> bool:
         deadline = time.monotonic() + timeout_s
