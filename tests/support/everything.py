@@ -45,9 +45,14 @@ class Panel(widgets.VBox):
 
 
 def everything() -> widgets.Widget:
-    """All core widgets with links, observers, bound methods and outputs, and a shell that was used for all it can."""
-    made = every_core_widget()
+    """All widgets, and a shell that was used for all it can."""
     use_shell()
+    return all_widgets()
+
+
+def all_widgets() -> widgets.Widget:
+    """All core widgets with links, observers, bound methods and outputs."""
+    made = every_core_widget()
     first, second = Panel(), Panel()
     first.parent, second.parent = second, first
     first.related, second.related = [{"a": (second, {"b": [first]})}], [[first], {"c": second}]

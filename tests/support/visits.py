@@ -191,6 +191,11 @@ class Site:
             await visit.shown()
         return visit
 
+    async def forget(self, visit: Visit) -> None:
+        """Let a visitor go."""
+        self._visits.remove(visit)
+        await visit.end()
+
     async def end(self) -> None:
         """Let all visitors go."""
         for visit in self._visits:
