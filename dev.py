@@ -289,6 +289,15 @@ def matrix(arguments: list[str]) -> None:
         env.run("pytest", "tests", *arguments, hint=f"the suite fails on Python {version}: read the summary above")
 
 
+def bench(arguments: list[str]) -> None:
+    """Run a benchmark of benchmarks/, beside other systems, in a venv of its own: `bench reclaim [arguments]`."""
+    names = sorted(path.parent.name for path in (ROOT / "benchmarks").glob("*/__main__.py"))
+    if not arguments or arguments[0] not in names:
+        raise Failure(f"say which one: {', '.join(names)}")
+    env = Environment(ROOT / ".venv-bench").install("bench")
+    env.run(f"benchmarks.{arguments[0]}", *arguments[1:], hint="read the lines above; there are no figures")
+
+
 DESCRIBE = """
 import platform, sys, sysconfig
 usual = sys.version_info.releaselevel == "final" and not sysconfig.get_config_var("Py_GIL_DISABLED")
@@ -309,7 +318,7 @@ def interpreters() -> dict[str, str]:
 
 COMMANDS: dict[str, Callable[[list[str]], None]] = {
     function.__name__.rstrip("_"): function
-    for function in (demo, test, lint, format_, types, imports, frontend, docs, matrix)
+    for function in (demo, test, lint, format_, types, imports, frontend, docs, bench, matrix)
 }
 
 

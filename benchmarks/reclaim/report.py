@@ -1,0 +1,83 @@
+"""The table of the rounds."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from benchmarks.reclaim.round import GRACE_S, REST_S, Round
+from benchmarks.reclaim.sides import Ours, Solara
+from benchmarks.support.figures import Spread, ratios
+from benchmarks.support.probe import TICK_S
+from benchmarks.support.table import render
+
+_GRACE = f"{GRACE_S * 1000:.0f} ms after the last close"
+_REST = f"{REST_S:g} s later, with the system's own collections"
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    label: str
+    figure: Callable[[Round], float]
+    unit: str
+    floor: float
+    """The smallest difference that is more than noise, in the unit of the figure."""
+
+
+_ROWS = (
+    _Row("memory per open kernel", lambda r: r.held_mib(r.opened) * 1024 / r.found["contexts"], "KiB", 1),
+    _Row(f"memory still held, {_GRACE}", lambda r: r.held_mib(r.closed), "MiB", 0.1),
+    _Row(f"memory still held, {_REST}", lambda r: r.held_mib(r.rested), "MiB", 0.1),
+    _Row("memory still held, after a full collection", lambda r: r.held_mib(r.collected), "MiB", 0.1),
+    _Row(f"Python's blocks still held, {_GRACE}", lambda r: (r.closed.blocks - r.before.blocks) / 1000, "k", 0.1),
+    _Row("longest pause of the loop while they close", lambda r: r.pause_s * 1000, "ms", TICK_S * 1000),
+    _Row(f"longest pause in the {REST_S:g} s after", lambda r: r.pause_after_s * 1000, "ms", TICK_S * 1000),
+    _Row("from the first beacon to the last close", lambda r: r.close_s, "s", 0.01),
+    _Row("a full collection at the end", lambda r: r.collect_s * 1000, "ms", 1),
+)
+_KINDS = ("contexts", "kernels", "shells", "sliders")
+
+
+def report(rounds: Sequence[Round], *, kernels: int) -> str:
+    """The figures of all rounds: the median, and from the lowest to the highest."""
+    ours, theirs = ([each for each in rounds if each.side == side.name] for side in (Ours, Solara))
+    head = [f"{kernels} kernels, {len(ours)} rounds each", Ours.name, Solara.name, "ratio"]
+    rows = [
+        [
+            f"{row.label}, {row.unit}",
+            _shown(Spread.of([row.figure(each) for each in ours])),
+            _shown(Spread.of([row.figure(each) for each in theirs])),
+            _shown(ratios([row.figure(each) for each in theirs], [row.figure(each) for each in ours], floor=row.floor)),
+        ]
+        for row in _ROWS
+    ]
+    for moment, words in ((_closed, _GRACE), (_rested, _REST)):
+        rows += [
+            [f"{kind} alive, {words}", *(_alive(side, kind, moment) for side in (ours, theirs)), ""] for kind in _KINDS
+        ]
+    widgets = [_shown(Spread.of([each.found["widgets"] / kernels for each in side])) for side in (ours, theirs)]
+    threads = [_shown(Spread.of([each.opened.threads for each in side])) for side in (ours, theirs)]
+    rows += [["widgets per page", *widgets, ""], ["threads with all pages open", *threads, ""]]
+    return render(head, rows)
+
+
+def _closed(each: Round) -> dict[str, int]:
+    return each.closed.alive
+
+
+def _rested(each: Round) -> dict[str, int]:
+    return each.rested.alive
+
+
+def _alive(rounds: Sequence[Round], kind: str, moment: Callable[[Round], dict[str, int]]) -> str:
+    alive = Spread.of([moment(each).get(kind, 0) for each in rounds])
+    return f"{_shown(alive)} of {rounds[0].found[kind]}"
+
+
+def _shown(spread: Spread) -> str:
+    median, low, high = (_digits(value) for value in (spread.median, spread.low, spread.high))
+    return median if low == high else f"{median} ({low} to {high})"
+
+
+def _digits(value: float) -> str:
+    """Three digits that mean something, and no more."""
+    size = abs(value)
+    return f"{value:.0f}" if size >= 100 or value == int(value) else f"{value:.1f}" if size >= 10 else f"{value:.2f}"

@@ -1,0 +1,155 @@
+"""One side, once: a fresh process, its pages opened, used and closed, and what the probe saw."""
+
+import asyncio
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from benchmarks.reclaim.sides import OpenPage, Side
+from benchmarks.support import machine
+from benchmarks.support.probe import Answer
+from benchmarks.support.process import BenchmarkFailed, Served
+
+GRACE_S = 0.1
+"""How long after the last close is looked."""
+REST_S = 3.0
+"""For how long the system may then do its own cleaning up: Solara collects one second after a close."""
+_WARM_UP = 10
+_AT_ONCE = 4  # pages that open at the same time; they close all at once
+_MIB = 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """The process at one moment."""
+
+    uss_mib: float
+    """Memory that would be back if the process ended now (unique set size), in MiB."""
+    blocks: int
+    """Blocks in use in Python's allocator."""
+    threads: int
+    alive: dict[str, int]
+    """How many of the closed kernels' objects are alive, by kind; empty before the close."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """What was measured of one side in one round."""
+
+    side: str
+    number: int
+    load: float
+    """Of the machine, over the minute before."""
+    found: dict[str, int]
+    """Objects of each kind while all pages were open."""
+    before: Moment
+    opened: Moment
+    closed: Moment
+    rested: Moment
+    collected: Moment
+    open_s: float
+    close_s: float
+    """From the first beacon to the last `closed_event`."""
+    pause_s: float
+    """The longest pause of the event loop from the first beacon to `GRACE_S` after the last close."""
+    pause_after_s: float
+    """The longest one in the `REST_S` after that."""
+    collect_s: float
+    """How long a full collection took at the very end; every thread stands still meanwhile."""
+
+    def held_mib(self, moment: Moment) -> float:
+        """What is held at *moment* more than before the first page."""
+        return moment.uss_mib - self.before.uss_mib
+
+    def as_json(self) -> dict[str, object]:
+        return asdict(self)
+
+    def line(self) -> str:
+        """One line for who waits."""
+        return (
+            f"round {self.number + 1}, {self.side}: {self.held_mib(self.closed):.1f} MiB held after the close, "
+            f"longest pause {self.pause_s * 1000:.0f} ms (load {self.load:g})"
+        )
+
+
+async def measure(side: Side, *, number: int, kernels: int, log: Path) -> Round:
+    """One round of one side.
+
+    Raises:
+        BenchmarkFailed: the server or a page does not work.
+    """
+    server = Served(list(side.command), log, side.env)
+    try:
+        return await _measure(side, server, number=number, kernels=kernels)
+    except BenchmarkFailed as failure:
+        raise BenchmarkFailed(f"{side.name}: {failure}\n{server.log_end()}") from failure
+
+
+async def _measure(side: Side, server: Served, *, number: int, kernels: int) -> Round:
+    load = machine.load()
+    loop = asyncio.get_running_loop()
+    async with server:
+        # Imports on first use, pools and caches come once in the life of a server, not once per kernel.
+        await _leave(side, server, await _open(side, server, _WARM_UP))
+        await server.ask("rest", REST_S)
+        await server.ask("collect")
+        before = _moment(await server.ask("memory"))
+
+        begun = loop.time()
+        pages = await _open(side, server, kernels)
+        open_s = loop.time() - begun
+        await server.ask("rest", GRACE_S)
+        opened = _moment(await server.ask("memory"))
+        found = _counts((await server.ask("find"))["found"])
+
+        await server.ask("begin")
+        await _leave(side, server, pages)
+        closed = await server.ask("closed", GRACE_S)
+        rested = await server.ask("rest", REST_S)
+        collected = await server.ask("collect")
+    return Round(
+        side=side.name,
+        number=number,
+        load=load,
+        found=found,
+        before=before,
+        opened=opened,
+        closed=_moment(closed),
+        rested=_moment(rested),
+        collected=_moment(collected),
+        open_s=open_s,
+        close_s=_number(closed, "seconds"),
+        pause_s=_number(closed, "longest_pause"),
+        pause_after_s=_number(rested, "longest_pause"),
+        collect_s=_number(collected, "seconds"),
+    )
+
+
+async def _open(side: Side, server: Served, count: int) -> list[OpenPage]:
+    door = asyncio.Semaphore(_AT_ONCE)
+
+    async def one() -> OpenPage:
+        async with door:
+            return await side.open(server)
+
+    return await asyncio.gather(*(one() for _ in range(count)))
+
+
+async def _leave(side: Side, server: Served, pages: list[OpenPage]) -> None:
+    await asyncio.gather(*(side.leave(server, page) for page in pages))
+
+
+def _moment(answer: Answer) -> Moment:
+    return Moment(
+        uss_mib=_number(answer, "uss") / _MIB,
+        blocks=int(_number(answer, "blocks")),
+        threads=int(_number(answer, "threads")),
+        alive=_counts(answer.get("alive", {})),
+    )
+
+
+def _number(answer: Answer, name: str) -> float:
+    return float(str(answer[name]))
+
+
+def _counts(value: object) -> dict[str, int]:
+    return {str(name): int(count) for name, count in value.items()} if isinstance(value, dict) else {}

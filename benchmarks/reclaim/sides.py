@@ -1,0 +1,115 @@
+"""The two systems: how each is served by its own command line, and how a page of each is opened, used and left.
+
+Everything goes through the real server: the page over HTTP, the kernel over the page's websocket, and the close by the
+beacon that the system's own frontend sends when its page goes.
+"""
+
+import json
+import re
+import uuid
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+from urllib.parse import urlencode
+
+from benchmarks.support.client import Channel, Json, request
+from benchmarks.support.process import BenchmarkFailed, Served
+
+_HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPage:
+    """One page that a browser would have open: a session, a kernel and a websocket of its own."""
+
+    channel: Channel
+    slider: str
+    cookies: str
+    beacon: str
+
+
+class Side(ABC):
+    """A system under test."""
+
+    name: ClassVar[str]
+    command: ClassVar[tuple[str, ...]]
+    env: ClassVar[Mapping[str, str]] = {}
+
+    async def open(self, server: Served) -> OpenPage:
+        """Open a page, receive its widgets, move its slider, and see the answer."""
+        page = await self.connect(server)
+        await page.channel.tell_comm(page.slider, {"method": "update", "state": {"value": 42}, "buffer_paths": []})
+        await page.channel.until(lambda data: data.get("state") == {"value": "42 squared is 1764"})
+        return page
+
+    async def leave(self, server: Served, page: OpenPage) -> None:
+        """What a browser does when its tab is closed: the beacon, then the websocket ends."""
+        headers = {"Cookie": page.cookies}
+        await request("POST", server.host, server.port, page.beacon, headers)
+        await page.channel.leave()
+
+    @abstractmethod
+    async def connect(self, server: Served) -> OpenPage:
+        """Load the page, open its websocket, and wait until its function has run."""
+
+
+class Ours(Side):
+    name = "solara_ctx"
+    command: ClassVar[tuple[str, ...]] = ("solara_ctx.cli:main", "run", str(_HERE / "ours.py"), "--port", "0")
+
+    async def connect(self, server: Served) -> OpenPage:
+        response = await request("GET", server.host, server.port, "/")
+        found = re.search(r'id="solara-config">(.*?)</script>', response.body, re.DOTALL)
+        if found is None:
+            raise BenchmarkFailed(f"the page carries no configuration: {response.body[:500]}")
+        config = json.loads(found[1])
+        kernel, page = f"/api/kernels/{config['kernelId']}", config["pageId"]
+        query = urlencode({"session_id": page, "location": "/"})
+        cookies = response.cookies()
+        channel = await Channel.open(f"ws://{server.host}:{server.port}{kernel}/channels?{query}", cookies)
+        await channel.open_comm("solara_ctx.page", {})
+        answer = await channel.until(lambda data: "run" in data)
+        if answer.get("status") != "ok":
+            raise BenchmarkFailed(f"the page function has failed: {answer}")
+        # As its frontend does: the widgets' states come in one message.
+        control = await channel.open_comm("jupyter.widget.control", {})
+        await channel.tell_comm(control, {"method": "request_states"})
+        states = (await channel.until(lambda data: data.get("method") == "update_states"))["states"]
+        slider = next(model for model, state in _items(states) if state["model_name"] == "IntSliderModel")
+        return OpenPage(channel, slider, cookies, f"{kernel}/pages/{page}/close")
+
+
+class Solara(Side):
+    name = "Solara"
+    # Production mode is what its documentation deploys, and what turns its `gc.freeze` on. The version check asks a
+    # package index at each start, which has nothing to do with what is measured.
+    command: ClassVar[tuple[str, ...]] = (
+        "solara.__main__:main",
+        "run",
+        str(_HERE / "solara_app.py"),
+        *("--host", "127.0.0.1", "--port", "0", "--production", "--no-open", "--no-check-version"),
+    )
+    env: ClassVar[Mapping[str, str]] = {
+        "SOLARA_TELEMETRY_MIXPANEL_ENABLE": "false"
+    }  # a benchmark tells nobody that it runs
+
+    async def connect(self, server: Served) -> OpenPage:
+        response = await request("GET", server.host, server.port, "/")
+        # Its page makes both ids in the browser.
+        kernel, page = str(uuid.uuid4()), str(uuid.uuid4())
+        query = urlencode({"session_id": page})
+        cookies = response.cookies()
+        path = f"/jupyter/api/kernels/{kernel}/channels?{query}"
+        channel = await Channel.open(f"ws://{server.host}:{server.port}{path}", cookies)
+        comm = await channel.open_comm("solara.control", {})
+        await channel.tell_comm(comm, {"method": "run", "args": {"path": "", "dark": False}})
+        await channel.until(lambda data: data.get("method") == "finished")
+        # As its frontend does: each widget has come in a message of its own.
+        slider = await channel.model("IntSliderModel")
+        return OpenPage(channel, slider, cookies, f"/_solara/api/close/{kernel}?{query}")
+
+
+def _items(states: object) -> list[tuple[str, Json]]:
+    return [(str(model), state) for model, state in states.items()] if isinstance(states, dict) else []

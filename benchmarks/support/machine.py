@@ -1,0 +1,57 @@
+"""On what, and with what, it was measured; nothing that tells whose machine it is."""
+
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+
+import psutil
+
+_CPUINFO = Path("/proc/cpuinfo")
+_PACKAGES = (
+    "solara-ctx",
+    "solara",
+    "ipykernel",
+    "ipython",
+    "ipywidgets",
+    "starlette",
+    "uvicorn",
+    "websockets",
+)
+
+
+def facts() -> dict[str, object]:
+    """The machine and the interpreter."""
+    return {
+        "processor": _processor(),
+        "processors": os.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+    }
+
+
+def versions() -> dict[str, str]:
+    """The packages that the figures depend on."""
+    return {name: _version(name) for name in _PACKAGES}
+
+
+def load() -> float:
+    """How many processes wanted a processor, on average over the last minute."""
+    return round(os.getloadavg()[0], 2)
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _processor() -> str:
+    if _CPUINFO.exists():
+        for line in _CPUINFO.read_text().splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                return value.strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,108 @@
+"""A server in a process of its own, with the probe in it."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from benchmarks.support.probe import Answer
+
+ROOT = Path(__file__).parents[2]
+_STOP_S = 30.0
+
+
+class BenchmarkFailed(Exception):
+    """Something did not work, so there is no figure; the message says what."""
+
+
+class Served:
+    """The command line *command*, `MODULE:MAIN` and its arguments, with the probe beside it.
+
+    Use it as an async context manager: the process ends with the body.
+    """
+
+    def __init__(self, command: list[str], log: Path, env: Mapping[str, str]) -> None:
+        self._command = command
+        self._log = log
+        self._env = env
+        self._process: subprocess.Popen[bytes] | None = None
+        self.host = ""
+        self.port = 0
+
+    async def __aenter__(self) -> Self:
+        await asyncio.to_thread(self._start)
+        address = await self.ask("address")
+        self.host, self.port = str(address["host"]), int(str(address["port"]))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.to_thread(self._end)
+
+    async def ask(self, question: str, *numbers: float) -> Answer:
+        """Ask the probe.
+
+        Raises:
+            BenchmarkFailed: it says that something went wrong, or the process has ended.
+        """
+        answer = await asyncio.to_thread(self._exchange, json.dumps([question, *numbers]))
+        if "error" in answer:
+            raise BenchmarkFailed(str(answer["error"]))
+        return answer
+
+    def log_end(self, lines: int = 30) -> str:
+        """The last lines that the server has written."""
+        return "\n".join(self._log.read_text(errors="replace").splitlines()[-lines:])
+
+    def _start(self) -> None:
+        # Both systems read SOLARA_*: what this machine happens to have set is nobody's default.
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("SOLARA_")}
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "benchmarks.support.served", *self._command],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                cwd=ROOT,
+                env={**clean, **self._env},
+            )
+
+    def _exchange(self, line: str) -> Answer:
+        process = self._running()
+        try:
+            _pipe(process.stdin).write(line.encode() + b"\n")
+            _pipe(process.stdin).flush()
+        except BrokenPipeError:
+            return {"error": "the server has ended"}
+        answer = _pipe(process.stdout).readline()
+        if not answer:
+            return {"error": "the server, or the probe in it, has ended"}
+        decoded: Answer = json.loads(answer)
+        return decoded
+
+    def _end(self) -> None:
+        process = self._running()
+        _pipe(process.stdin).close()
+        try:
+            process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        _pipe(process.stdout).close()
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise BenchmarkFailed("the server has not been started; use `async with`")
+        return self._process
+
+
+def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
+    if pipe is None:
+        raise BenchmarkFailed("the process was started without pipes")
+    return pipe
