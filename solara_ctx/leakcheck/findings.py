@@ -145,11 +145,17 @@ class Tally:
         for kernel_id in alive[:: -max(1, len(alive) // _CHAINS)][:_CHAINS]:
             living = [part for tracker in self._trackers for part in tracker.living(redact(kernel_id))]
             explanation = explain(living)
-            kept.setdefault(explanation.text(), Kept(explanation=explanation, parts=_in_words(living)))
+            kept.setdefault(_way(explanation), Kept(explanation=explanation, parts=_in_words(living)))
         return list(kept.values())
 
     def _is_alive(self, kernel_id: str) -> bool:
         return any(tracker.living(redact(kernel_id)) for tracker in self._trackers)
+
+
+def _way(explanation: Explanation) -> str:
+    """The same for chains that differ in a key only."""
+    culprit = explanation.culprit
+    return explanation.text() if culprit is None else f"{culprit.file}:{culprit.line} {explanation.links[-1].kind}"
 
 
 def _in_words(living: Sequence[object]) -> str:

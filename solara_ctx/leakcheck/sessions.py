@@ -310,6 +310,10 @@ async def serving(target: object, apps: Sequence[KernelApp]) -> AsyncIterator[No
         yield
 
 
+def _wait_at(barrier: threading.Barrier) -> None:
+    barrier.wait(_ANSWER_S)
+
+
 async def _use_few_threads(registry: KernelRegistry) -> None:
     """Let the kernels share a few threads, all of which are there from the beginning.
 
@@ -319,7 +323,7 @@ async def _use_few_threads(registry: KernelRegistry) -> None:
         pool = WorkerPool(_THREADS, name=prefix, idle_s=_FOR_EVER_S)
         barrier = threading.Barrier(_THREADS + 1)
         for _ in range(_THREADS):
-            pool.submit(partial(barrier.wait, _ANSWER_S))
+            pool.submit(partial(_wait_at, barrier))
         await asyncio.to_thread(barrier.wait, _ANSWER_S)
         before: WorkerPool = getattr(registry, name)
         setattr(registry, name, pool)

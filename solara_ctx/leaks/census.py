@@ -177,19 +177,17 @@ class Census:
         census.objects = array("Q", map(id, known))
         census.types = _names(known)
         inner = _inside_caches(known)
-        kinds = _KindsOfTypes()
+        views = _Views()
         for found in known:
-            kind = kinds.of(found)
-            if kind is not None and id(found) not in inner:
-                census.containers.add(found, kind)
-        heavy = _Heavy()
+            view = views.get(id(type(found))) or views.of(found)
+            if view.kind is not None and id(found) not in inner:
+                census.containers.add(found, view.kind)
         for value in _beyond(known):
-            kind = kinds.of(value)
-            if kind is not None and id(value) not in inner:
-                census.containers.add(value, kind)
-            size = heavy.size(value)
-            if size >= HEAVY_BYTES:
+            view = views.get(id(type(value))) or views.of(value)
+            if view.is_sized_in_c and (size := sys.getsizeof(value)) >= HEAVY_BYTES:
                 census.heavy[id(value)] = size
+            if view.kind is not None and id(value) not in inner:
+                census.containers.add(value, view.kind)
         census.counts = {"threads": _threads(), "atexit callbacks": _atexit_callbacks()}
         return census
 
@@ -239,40 +237,30 @@ def name_of(kind: type) -> str:
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 
 
-class _KindsOfTypes:
-    """Kinds by type; keyed by address, as a metaclass may have a `__hash__` of its own."""
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What may be asked of the objects of one type."""
 
-    def __init__(self) -> None:
-        self._known: dict[int, Kind | None] = {}
+    kind: Kind | None
+    is_sized_in_c: bool
 
-    def of(self, found: object) -> Kind | None:
+
+class _Views(dict[int, _View]):
+    """Views by the address of the type: a metaclass may have a `__hash__` of its own."""
+
+    def of(self, found: object) -> _View:
+        """What may be asked of an object of a type that was not seen before."""
         kind = type(found)
-        try:
-            return self._known[id(kind)]
-        except KeyError:
-            return self._known.setdefault(id(kind), kind_of(found))
-
-
-class _Heavy:
-    """Sizes of values that contain no others."""
-
-    def __init__(self) -> None:
-        self._sizable: dict[int, bool] = dict.fromkeys(_LIGHT, False)
-
-    def size(self, value: object) -> int:
-        """Its bytes; 0 where they could only be known by asking user code."""
-        kind = type(value)
-        sizable = self._sizable.get(id(kind))
-        if sizable is None:
-            sizable = self._sizable[id(kind)] = _is_sized_in_c(kind)
-        return sys.getsizeof(value) if sizable else 0
+        view = _View(kind_of(found), id(kind) not in _LIGHT and _is_sized_in_c(kind))
+        self[id(kind)] = view
+        return view
 
 
 def _is_sized_in_c(kind: type) -> bool:
     for base in _mro_of(kind):
         sizer = _dict_of(base).get("__sizeof__")
         if sizer is not None:
-            return base is not object and type(sizer) in {MethodDescriptorType, WrapperDescriptorType}
+            return base is not object and (type(sizer) is MethodDescriptorType or type(sizer) is WrapperDescriptorType)
     return False
 
 

@@ -278,7 +278,7 @@ class _Search:
         stayed = find(self._came_and_stayed())
         entries = _entries(stayed)
         alone = [entry for entry in entries if not any(_holders(entry, but=(stayed, entries)))]
-        return sorted(alone, key=lambda entry: type(entry) in {FunctionType, MethodType, functools.partial})
+        return sorted(alone, key=_is_callback)
 
     def _is_ignored(self, found: object, also: tuple[str, ...] = ()) -> bool:
         """Whether it is of a census, or held by someone who may let things grow."""
@@ -307,8 +307,13 @@ def _holders(found: object, *, but: Sequence[object] = ()) -> Iterator[object]:
     namespaces = [holder for holder in direct if type(holder) is dict]
     if namespaces:
         for holder in gc.get_referrers(*namespaces):
-            if type(holder) not in {FrameType, ModuleType} and holder is not namespaces and holder is not direct:
+            kind = type(holder)
+            if kind is not FrameType and kind is not ModuleType and holder is not namespaces and holder is not direct:
                 yield holder
+
+
+def _is_callback(entry: object) -> bool:
+    return type(entry) is FunctionType or type(entry) is MethodType or type(entry) is functools.partial
 
 
 def _entries(found: dict[int, object]) -> list[object]:

@@ -24,12 +24,13 @@ def size(count: float) -> str:
 
 def shown(value: object) -> str:
     """A value in a few words: its type, and how large it is where that is known without asking it."""
-    if type(value) in {bytes, bytearray}:
-        return f"{type(value).__name__} of {size(len(cast('bytes', value)))}"
+    # By identity: a set would ask the metaclass of the value's type for a hash.
+    if type(value) is bytes or type(value) is bytearray:
+        return f"{type(value).__name__} of {size(len(value))}"
     if type(value) is str:
         text = str.__repr__(value) if len(value) <= _SHOWN_CHARACTERS else f"{value[:_SHOWN_CHARACTERS]!r}…"
         return text if len(value) <= _STEP else f"str of {size(len(value))}"
-    if type(value) in {int, float, bool, type(None)}:
+    if value is None or type(value) is int or type(value) is float or type(value) is bool:
         return repr(value)
     name = name_of(type(value)).rpartition(".")[2]
     code = _code_of(value)

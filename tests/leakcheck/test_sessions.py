@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from solara_ctx.leakcheck.sessions import CannotCheck, check
+from solara_ctx.leakcheck.sessions import check
 from tests.leakcheck.support import leaky
 
 

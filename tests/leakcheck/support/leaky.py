@@ -8,7 +8,7 @@ import threading
 import uuid
 import weakref
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import ipywidgets as widgets
 
@@ -75,7 +75,7 @@ class Refresher:
 class Dashboard:
     """Knows its pages."""
 
-    open_pages: list[widgets.Label] = []
+    open_pages: ClassVar[list[widgets.Label]] = []
 
 
 class ToLabel(logging.Handler):
@@ -89,7 +89,7 @@ class ToLabel(logging.Handler):
         self.label.value = record.getMessage()
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def shout(label: widgets.Label) -> str:
     return str(label.value).upper()
 
@@ -223,7 +223,7 @@ def mended_module_dict() -> widgets.Label:
     return label
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def shout_text(text: str) -> str:
     return text.upper()
 
