@@ -16,7 +16,7 @@ from benchmarks.reclaim.report import report
 from benchmarks.reclaim.round import Round, measure
 from benchmarks.reclaim.sides import Ours, Side, Solara
 from benchmarks.support import machine
-from benchmarks.support.process import ROOT, BenchmarkFailed
+from benchmarks.support.process import ROOT, BenchmarkFailed, Bystander
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,11 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 async def _all_rounds(count: int, kernels: int) -> list[Round]:
     sides: list[Side] = [Ours(), Solara()]
     rounds: list[Round] = []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, Bystander() as bystander:
         for number in range(count):
             # Each goes first every other time: what wears on during a run, such as heat, wears on both.
             for side in sides if number % 2 == 0 else sides[::-1]:
-                result = await measure(side, number=number, kernels=kernels, log=Path(folder, "server.log"))
+                result = await measure(side, bystander, number=number, kernels=kernels, log=Path(folder, "server.log"))
                 rounds.append(result)
                 print(result.line(), file=sys.stderr, flush=True)
     return rounds

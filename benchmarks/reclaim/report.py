@@ -1,5 +1,6 @@
 """The table of the rounds."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from benchmarks.support.probe import TICK_S
 from benchmarks.support.table import render
 
 _GRACE = f"{GRACE_S * 1000:.0f} ms after the last close"
-_REST = f"{REST_S:g} s later, with the system's own collections"
+_REST = f"{REST_S:g} s later"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +24,14 @@ class _Row:
 
 
 _ROWS = (
-    _Row("memory per open kernel", lambda r: r.held_mib(r.opened) * 1024 / r.found["contexts"], "KiB", 1),
-    _Row(f"memory still held, {_GRACE}", lambda r: r.held_mib(r.closed), "MiB", 0.1),
-    _Row(f"memory still held, {_REST}", lambda r: r.held_mib(r.rested), "MiB", 0.1),
-    _Row("memory still held, after a full collection", lambda r: r.held_mib(r.collected), "MiB", 0.1),
-    _Row(f"Python's blocks still held, {_GRACE}", lambda r: (r.closed.blocks - r.before.blocks) / 1000, "k", 0.1),
+    _Row("in use per open kernel", lambda r: r.used_mib(r.opened) * 1024 / r.found["contexts"], "KiB", 1),
+    _Row(f"still in use, {_GRACE}", lambda r: r.used_mib(r.closed), "MiB", 0.1),
+    _Row(f"still in use, {_REST}", lambda r: r.used_mib(r.rested), "MiB", 0.1),
+    _Row("process, per open kernel", lambda r: r.held_mib(r.opened) * 1024 / r.found["contexts"], "KiB", 1),
+    _Row(f"process, {_GRACE}", lambda r: r.held_mib(r.closed), "MiB", 0.1),
+    _Row(f"process, {_REST}", lambda r: r.held_mib(r.rested), "MiB", 0.1),
     _Row("longest pause of the loop while they close", lambda r: r.pause_s * 1000, "ms", TICK_S * 1000),
+    _Row("the same of an idle process beside it", lambda r: r.noise_s * 1000, "ms", TICK_S * 1000),
     _Row(f"longest pause in the {REST_S:g} s after", lambda r: r.pause_after_s * 1000, "ms", TICK_S * 1000),
     _Row("from the first beacon to the last close", lambda r: r.close_s, "s", 0.01),
     _Row("a full collection at the end", lambda r: r.collect_s * 1000, "ms", 1),
@@ -73,6 +76,8 @@ def _alive(rounds: Sequence[Round], kind: str, moment: Callable[[Round], dict[st
 
 
 def _shown(spread: Spread) -> str:
+    if math.isnan(spread.median):
+        return "unknown"
     median, low, high = (_digits(value) for value in (spread.median, spread.low, spread.high))
     return median if low == high else f"{median} ({low} to {high})"
 

@@ -1,13 +1,14 @@
 """One side, once: a fresh process, its pages opened, used and closed, and what the probe saw."""
 
 import asyncio
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.reclaim.sides import OpenPage, Side
 from benchmarks.support import machine
 from benchmarks.support.probe import Answer
-from benchmarks.support.process import BenchmarkFailed, Served
+from benchmarks.support.process import BenchmarkFailed, Bystander, Served
 
 GRACE_S = 0.1
 """How long after the last close is looked."""
@@ -23,9 +24,9 @@ class Moment:
     """The process at one moment."""
 
     uss_mib: float
-    """Memory that would be back if the process ended now (unique set size), in MiB."""
-    blocks: int
-    """Blocks in use in Python's allocator."""
+    """Memory that would be back if the process ended now (unique set size), in MiB; with what is kept for reuse."""
+    in_use_mib: float | None
+    """What living objects use of the process's memory, in MiB; None where the C library does not tell."""
     threads: int
     alive: dict[str, int]
     """How many of the closed kernels' objects are alive, by kind; empty before the close."""
@@ -56,22 +57,32 @@ class Round:
     collect_s: float
     """How long a full collection took at the very end; every thread stands still meanwhile."""
 
+    noise_s: float
+    """The longest lateness of an idle process beside it, in the time of `pause_s`."""
+
     def held_mib(self, moment: Moment) -> float:
-        """What is held at *moment* more than before the first page."""
+        """What the process has of the system's memory at *moment* more than before the first page."""
         return moment.uss_mib - self.before.uss_mib
+
+    def used_mib(self, moment: Moment) -> float:
+        """What living objects use at *moment* more than before the first page; not a number where nobody knows."""
+        if moment.in_use_mib is None or self.before.in_use_mib is None:
+            return math.nan
+        return moment.in_use_mib - self.before.in_use_mib
 
     def as_json(self) -> dict[str, object]:
         return asdict(self)
 
     def line(self) -> str:
         """One line for who waits."""
+        pause, noise = self.pause_s * 1000, self.noise_s * 1000
         return (
-            f"round {self.number + 1}, {self.side}: {self.held_mib(self.closed):.1f} MiB held after the close, "
-            f"longest pause {self.pause_s * 1000:.0f} ms (load {self.load:g})"
+            f"round {self.number + 1}, {self.side}: {self.used_mib(self.closed):.1f} MiB in use after the close, "
+            f"longest pause {pause:.0f} ms (an idle process: {noise:.0f} ms; load {self.load:g})"
         )
 
 
-async def measure(side: Side, *, number: int, kernels: int, log: Path) -> Round:
+async def measure(side: Side, bystander: Bystander, *, number: int, kernels: int, log: Path) -> Round:
     """One round of one side.
 
     Raises:
@@ -79,12 +90,12 @@ async def measure(side: Side, *, number: int, kernels: int, log: Path) -> Round:
     """
     server = Served(list(side.command), log, side.env)
     try:
-        return await _measure(side, server, number=number, kernels=kernels)
+        return await _measure(side, server, bystander, number=number, kernels=kernels)
     except BenchmarkFailed as failure:
         raise BenchmarkFailed(f"{side.name}: {failure}\n{server.log_end()}") from failure
 
 
-async def _measure(side: Side, server: Served, *, number: int, kernels: int) -> Round:
+async def _measure(side: Side, server: Served, bystander: Bystander, *, number: int, kernels: int) -> Round:
     load = machine.load()
     loop = asyncio.get_running_loop()
     async with server:
@@ -102,8 +113,10 @@ async def _measure(side: Side, server: Served, *, number: int, kernels: int) -> 
         found = _counts((await server.ask("find"))["found"])
 
         await server.ask("begin")
+        bystander.take()
         await _leave(side, server, pages)
         closed = await server.ask("closed", GRACE_S)
+        noise_s = bystander.take()
         rested = await server.ask("rest", REST_S)
         collected = await server.ask("collect")
     return Round(
@@ -120,6 +133,7 @@ async def _measure(side: Side, server: Served, *, number: int, kernels: int) -> 
         close_s=_number(closed, "seconds"),
         pause_s=_number(closed, "longest_pause"),
         pause_after_s=_number(rested, "longest_pause"),
+        noise_s=noise_s,
         collect_s=_number(collected, "seconds"),
     )
 
@@ -141,7 +155,7 @@ async def _leave(side: Side, server: Served, pages: list[OpenPage]) -> None:
 def _moment(answer: Answer) -> Moment:
     return Moment(
         uss_mib=_number(answer, "uss") / _MIB,
-        blocks=int(_number(answer, "blocks")),
+        in_use_mib=None if answer["in_use"] is None else _number(answer, "in_use") / _MIB,
         threads=int(_number(answer, "threads")),
         alive=_counts(answer.get("alive", {})),
     )

@@ -18,6 +18,8 @@ from typing import TextIO
 import psutil
 import uvicorn
 
+from benchmarks.support.allocated import in_use
+
 Answer = dict[str, object]
 Kinds = dict[str, Callable[[type], bool]]
 
@@ -64,9 +66,9 @@ class Watched:
 
 
 def memory() -> Answer:
-    """What the process holds: for itself alone in the system's eyes, and in blocks of Python's allocator."""
+    """What the process holds: what it uses of its memory, and what the system sees, which is more."""
     return {
-        "blocks": sys.getallocatedblocks(),
+        "in_use": in_use(),
         "uss": psutil.Process().memory_full_info().uss,
         "threads": threading.active_count(),
     }
@@ -157,6 +159,7 @@ class Probe(threading.Thread):
 
     def on_rest(self, seconds: float) -> Answer:
         """Let the system do whatever it does by itself after a close, and look again."""
+        self._take_lateness()  # what looking has cost before is not the system's
         time.sleep(seconds)
         return {"alive": self._watched.alive(), "longest_pause": self._take_lateness(), **memory()}
 

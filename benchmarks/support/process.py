@@ -102,6 +102,28 @@ class Served:
         return self._process
 
 
+class Bystander:
+    """An idle process beside the servers: how late it comes, the machine made it."""
+
+    def __enter__(self) -> Self:
+        command = [sys.executable, "-m", "benchmarks.support.bystander"]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _pipe(self._process.stdin).close()
+        self._process.wait()
+        _pipe(self._process.stdout).close()
+
+    def take(self) -> float:
+        """Its longest lateness, in seconds, since it was last asked."""
+        _pipe(self._process.stdin).write(b"\n")
+        _pipe(self._process.stdin).flush()
+        return float(_pipe(self._process.stdout).readline())
+
+
 def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
     if pipe is None:
         raise BenchmarkFailed("the process was started without pipes")
