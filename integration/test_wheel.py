@@ -29,7 +29,7 @@ def test_the_wheel_holds_what_a_server_needs_and_nothing_else(wheel: Path) -> No
     assert sources <= set(names)
     assert {"solara_ctx/py.typed", "solara_ctx/web/static/manifest.json"} <= set(names)
     foreign = [name for name in names if not name.startswith(("solara_ctx/", "solara_ctx-"))]
-    assert foreign == []
+    assert foreign == ["pytest_solara_ctx.py"]
     assert [name for name in names if name.endswith((".map", ".ts", ".woff", ".ttf", ".eot", ".pyc"))] == []
 
 
@@ -43,3 +43,28 @@ def test_an_app_can_be_made_from_the_wheel(wheel: Path, tmp_path: Path) -> None:
     )
     assert made.returncode == 0, made.stderr
     assert made.stdout.startswith(str(tmp_path))
+
+
+def test_pytest_finds_the_plugin_of_the_wheel(wheel: Path, tmp_path: Path) -> None:
+    """The fixture is there without an import, and to have it there does not cost an import of the package."""
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+    (tmp_path / "test_it.py").write_text(
+        "import sys\ndef test_it():\n    assert 'solara_ctx' not in sys.modules\ndef test_leaks(leak_check): pass\n"
+    )
+    env = {"PYTHONPATH": str(tmp_path / "site")}
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "--strict-markers",
+        "-W",
+        "error",
+        "-p",
+        "no:asyncio",
+        str(tmp_path),
+    ]
+    run = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "2 passed" in run.stdout
