@@ -38,7 +38,7 @@ def step(path: Path, position: int) -> Step | None:
     for kind, name in _BY_BASE:
         if issubclass(type(thing), kind):
             return name(path, position)
-    if type(thing).__name__ == "hamt":
+    if peek.type_name(thing) == "hamt":
         return _in_context(path, position, "contextvars")
     return None
 

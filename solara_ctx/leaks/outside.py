@@ -139,7 +139,7 @@ def _is_dict_in_place(search: Search, number: int) -> bool:
     thing = search.met[number]
     if type(thing) is not dict:
         return False
-    return any(peek.instance_dict(owner) is thing for owner in search.met if type(owner).__dictoffset__)
+    return any(peek.instance_dict(owner) is thing for owner in search.met if owner is not thing)
 
 
 def _cycle(search: Search) -> Held | None:

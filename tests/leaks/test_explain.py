@@ -498,7 +498,6 @@ def test_traits() -> None:
 def test_future_with_a_callback() -> None:
     """A kept future that is to call back."""
 
-
     async def run() -> Explanation:
         loop = asyncio.get_running_loop()
 
