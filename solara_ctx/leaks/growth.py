@@ -187,7 +187,9 @@ class _Search:
                 targets=[_AtAddress(container)],
             )
             for address, container in find(sizes).items()
-            if address not in _ACCOUNTS and not self._is_ignored(container, _INFRASTRUCTURE)
+            if _is_of_size(container, sizes[address][-2])
+            and address not in _ACCOUNTS
+            and not self._is_ignored(container, _INFRASTRUCTURE)
         ]
         return sorted(drafts, key=lambda draft: draft.sizes[0] - draft.sizes[-1])
 
@@ -287,6 +289,14 @@ class _Search:
         ):
             return True
         return any(name_of(type(holder)).startswith((*self._ignore, *also)) for holder in _holders(found))
+
+
+def _is_of_size(found: object, least: int) -> bool:
+    """Whether it is a container of that size at the least: where the censuses were taken in forks of this process, a
+    container of their own may have had that address.
+    """
+    kind = kind_of(found)
+    return kind is not None and kind.size(found) >= least
 
 
 def _is_the_same(numbers: Sequence[dict[int, Numbers]], address: int) -> bool:
