@@ -15,6 +15,8 @@ settings.register_profile("ci", deadline=None, derandomize=True, database=None, 
 settings.load_profile("ci" if os.environ.get("CI") else "developer")
 
 ROOT = Path(__file__).parent
+# Folders of what tests use, and of the apps that leakcheck is tried on.
+HELPERS = {"support", "planted", "mended", "bounded"}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -38,8 +40,8 @@ def event_loop_never_blocked() -> Iterator[None]:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """A file that nobody collects tests nothing, and looks as if it did."""
     for folder in ("tests", "integration"):
-        files = {path.name for path in (ROOT / folder).rglob("*.py") if "support" not in path.parts}
+        files = {path.name for path in (ROOT / folder).rglob("*.py") if not HELPERS & set(path.parts)}
         strange = {name for name in files if not name.startswith("test_")} - {"conftest.py", "__init__.py"}
         if strange:
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
-            print(f"\n{folder}/: neither test_*.py nor below support/: {sorted(strange)}")  # noqa: T201
+            print(f"\n{folder}/: neither test_*.py nor below {sorted(HELPERS)}: {sorted(strange)}")  # noqa: T201

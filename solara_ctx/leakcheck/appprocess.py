@@ -103,15 +103,11 @@ class AppProcess:
     async def uss(self) -> int:
         """The memory, in bytes, that would be free if the process ended: its own, not what it shares with others."""
         if self._process is None or self.ended:
-            raise AppFailed(self._failure("the app has ended"))
+            raise AppFailed(await self._failure("the app has ended"))
         try:
             return await asyncio.to_thread(_uss, self._process.pid)
         except psutil.Error as error:
             raise AppFailed(f"the memory of the app's process can't be read: {error}") from error
-
-    def log_tail(self) -> str:
-        """The last lines that the app has written."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-_LOG_LINES:])
 
     async def _receive(self, kind: type[T], timeout_s: float, what: str) -> T:
         if self._process is None or self._process.stdout is None:
@@ -121,20 +117,22 @@ class AppProcess:
                 (size,) = HEADER.unpack(await self._process.stdout.readexactly(HEADER.size))
                 answer = decode(await self._process.stdout.readexactly(size))
         except TimeoutError:
-            raise AppFailed(self._failure(f"the app did not {what} within {timeout_s:g} s")) from None
+            raise AppFailed(await self._failure(f"the app did not {what} within {timeout_s:g} s")) from None
         except asyncio.IncompleteReadError:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_STOP_S):
                     await self._process.wait()
-            raise AppFailed(self._failure(f"the app ended with status {self._process.returncode}")) from None
+            raise AppFailed(await self._failure(f"the app ended with status {self._process.returncode}")) from None
         if isinstance(answer, Failure):
             raise AppFailed(answer.message)
         if not isinstance(answer, kind):
             raise AppFailed(f"the app answered {what} with {type(answer).__name__}")
         return answer
 
-    def _failure(self, what: str) -> str:
-        return f"{what}; the end of its log, {self.log}:\n{self.log_tail()}"
+    async def _failure(self, what: str) -> str:
+        text = await asyncio.to_thread(self.log.read_text, errors="replace")
+        tail = "\n".join(text.splitlines()[-_LOG_LINES:])
+        return f"{what}; the end of its log, {self.log}:\n{tail}"
 
     async def _end(self) -> None:
         process, self._process = self._process, None

@@ -10,7 +10,7 @@ from playwright.async_api import Page
 
 from solara_ctx.leakcheck.appprocess import AppFailed, AppProcess
 from solara_ctx.leakcheck.browser import Chromium, together
-from solara_ctx.leakcheck.judge import judge, suspicious
+from solara_ctx.leakcheck.judge import judge
 from solara_ctx.leakcheck.messages import Diagnosis, Growth, Kernels
 from solara_ctx.leakcheck.progress import Progress
 from solara_ctx.leakcheck.results import Measure, Result, Series
@@ -66,8 +66,9 @@ async def check(plan: Plan, chromium: Chromium, progress: Progress) -> Result:
     return Result(
         target=plan.target,
         paths=run.paths,
-        sessions=judge(sessions),
-        uses=None if uses is None else judge(uses),
+        # In a thread, as it reads the lines of the app's code that it names.
+        sessions=await asyncio.to_thread(judge, sessions),
+        uses=None if uses is None else await asyncio.to_thread(judge, uses),
         seconds=time.monotonic() - began,
     )
 
@@ -107,7 +108,7 @@ class _Run:
             progress.doing("looking for what keeps the closed kernels")
             chains = await self._app.ask(list, "chains", timeout_s=_ANSWER_S)
             series = replace(series, chains=tuple(chains))
-        if not suspicious(series):
+        if not (await asyncio.to_thread(judge, series)).leaking:
             return series
         progress.doing(f"tracing {plan.sessions} more sessions: where is made what stays?")
         await self._app.ask(type(None), "trace", timeout_s=_ANSWER_S)
@@ -136,7 +137,7 @@ class _Run:
                 progress.measured(number, steps, measures)
             growth = await self._growth(censuses, per)
             series = Series(unit="use", per=per, measures=tuple(measures), growth=tuple(growth))
-            if suspicious(series):
+            if (await asyncio.to_thread(judge, series)).leaking:
                 progress.doing(f"tracing {per * 2} more uses: where is made what stays?")
                 await self._app.ask(type(None), "trace", timeout_s=_ANSWER_S)
                 await self._uses(page, per * 2)

@@ -7,7 +7,7 @@ in step, to the end of the run.  Such a leak is one however small.  Memory alone
 import linecache
 from collections.abc import Sequence
 
-from solara_ctx.leakcheck.messages import Chain, Growth, Origin
+from solara_ctx.leakcheck.messages import Growth, Origin
 from solara_ctx.leakcheck.places import is_user_file
 from solara_ctx.leakcheck.results import Finding, Measure, Series, Verdict
 from solara_ctx.leakcheck.trend import Slope, later, still_grows, theil_sen
@@ -17,6 +17,9 @@ from solara_ctx.leaks.explain import Explanation
 # for each: what memory alone shows has to be well above.  Whatever has Python objects is counted, without any floor.
 FLOOR_BYTES = 30_000.0
 _TWO = 2
+_EACH = 0.9
+# With fewer points, the warming up of allocators can look like a line.
+_CLEAR_POINTS = 6
 # Where kernels are kept, whatever they consist of grows, too, which tells nothing more; a container or a count may.
 _TELLING = {"container", "count"}
 
@@ -34,15 +37,21 @@ def judge(series: Series) -> Verdict:
     for growth in series.growth:
         if leaks and growth.kind not in _TELLING:
             continue
-        (leaks if growth.bound is None else notes).append(_of_growth(growth, series))
-    if not leaks and slope is not None and slope.low > FLOOR_BYTES and not notes:
+        (leaks if _is_leak(growth) else notes).append(_of_growth(growth, series))
+    clear = slope is not None and slope.points >= _CLEAR_POINTS and slope.low > FLOOR_BYTES
+    if clear and not leaks and not any(growth.bound for growth in series.growth):
         leaks.append(_of_memory(series))
     return Verdict(series=series, slope=slope, leaks=_once_per_place(leaks), notes=_once_per_place(notes))
 
 
-def suspicious(series: Series) -> bool:
-    """Whether it is worth tracing some more sessions to see where what is left was made."""
-    return judge(series).leaking
+def _is_leak(growth: Growth) -> bool:
+    """Whether it is surely one: it has no bound, and is in the app's own code, or more with each session."""
+    if growth.bound is not None:
+        return False
+    if growth.file is not None and is_user_file(growth.file):
+        return True
+    # A table of a library that happens to grow in each of a few cycles is none.
+    return growth.kind in _TELLING and growth.per_step >= _EACH
 
 
 def _slope(measures: Sequence[Measure]) -> Slope | None:
@@ -54,17 +63,15 @@ def _slope(measures: Sequence[Measure]) -> Slope | None:
 
 def _of_kernels(series: Series, kept: Sequence[int], *, grows: bool) -> list[Finding]:
     rate = (kept[-1] - kept[0]) / (series.measures[-1].done - series.measures[0].done or 1)
-    many = f"{rate:.2g} closed kernels per session are never freed" if grows else ""
-    some = f"{kept[-1]} closed kernels are kept, and no more with more sessions"
+    many = f"closed kernels are never freed, {rate:.2g} per session" if grows else ""
+    some = f"{kept[-1]} closed kernels are kept, but no more of them with more sessions"
     what = many or some
-    chains = series.chains
-    if not chains:
+    if not series.chains:
         return [_with_origin(what, "", series.origins)]
-    return [_of_chain(what, chain, series.origins) for chain in chains]
-
-
-def _of_chain(what: str, chain: Chain, origins: Sequence[Origin]) -> Finding:
-    return _explained(what, chain.explanation, origins)
+    return [
+        _explained(f"{what}: {chain.count} of the last {chain.of} by this", chain.explanation, series.origins)
+        for chain in series.chains
+    ]
 
 
 def _of_growth(growth: Growth, series: Series) -> Finding:

@@ -59,12 +59,13 @@ class Kernels:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chain:
-    """What holds something that should be gone."""
+    """What holds closed kernels that should be gone."""
 
-    what: str
-    """What is held: "9 closed kernels", "a dict that grows"."""
     explanation: Explanation
-    count: int = 1
+    count: int
+    """How many of those that were looked at."""
+    of: int
+    """How many were looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

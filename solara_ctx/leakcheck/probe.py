@@ -16,7 +16,7 @@ from solara_ctx.leakcheck.messages import Chain, Diagnosis, Growth, Kernels
 from solara_ctx.leakcheck.origins import Tracing
 from solara_ctx.leaks import census
 from solara_ctx.leaks.census import Census
-from solara_ctx.leaks.explain import explain
+from solara_ctx.leaks.explain import Explanation, explain
 from solara_ctx.leaks.growth import growers
 from solara_ctx.web.app import KernelApp
 
@@ -27,8 +27,8 @@ _POLL_S = 0.02
 _MOMENT_S = 0.3
 _LOOP_S = 30.0
 _COPY_S = 30.0
-# A second, different chain is worth a look; a tenth is noise.
-_CHAINS = 3
+# For the search for what keeps kernels, one after the other.
+_CHAINS_S = 30.0
 
 
 class Probe:
@@ -41,6 +41,7 @@ class Probe:
     def __init__(self, apps: Sequence[KernelApp]) -> None:
         self._apps = apps
         self._tracing: Tracing | None = None
+        self._seen: list[tuple[KernelApp, list[str]]] = []
 
     def kernels(self) -> Kernels:
         """How many kernels there are, and what became of those that were closed."""
@@ -76,12 +77,14 @@ class Probe:
         return self.kernels()
 
     def idle(self, timeout_s: float) -> bool:
-        """Wait until no job runs.
+        """Wait until no job runs, and remember which kernels there are.
 
         Returns:
             Whether that came true in time.
         """
-        return self._wait(lambda now: now.busy == 0, timeout_s)
+        at_rest = self._wait(lambda now: now.busy == 0, timeout_s)
+        self._seen = [(app, list(app.registry)) for app in self._apps]
+        return at_rest
 
     def census(self) -> Census:
         """What the process is made of just now.  Not kept here: it would be part of what is measured."""
@@ -114,19 +117,18 @@ class Probe:
         return found
 
     def chains(self) -> list[Chain]:
-        """What holds the kernels that are closed and not gone; different holders only."""
-        chains: dict[str, Chain] = {}
-        for app in self._apps:
-            references = app.leaks.living()
-            now = _on_loop(app, partial(_kernels, app))
-            if not references:
-                continue
-            explanation = explain(references)
-            chains.setdefault(
-                explanation.text(),
-                Chain(what="closed kernels", explanation=explanation, count=0 if now is None else now.kept),
-            )
-        return list(chains.values())[:_CHAINS]
+        """What holds those kernels that were there at the last `idle`, and should be gone; different holders only."""
+        found: dict[str, list[Explanation]] = {}
+        deadline = time.monotonic() + _CHAINS_S
+        for app, kernels in self._seen:
+            for kernel in kernels:
+                references = app.leaks.living(kernel)
+                if references and time.monotonic() < deadline:
+                    explanation = explain(references)
+                    found.setdefault(_holder(explanation), []).append(explanation)
+        seen = sum(len(kernels) for _, kernels in self._seen)
+        by_count = sorted(found.values(), key=len, reverse=True)
+        return [Chain(explanation=known[0], count=len(known), of=seen) for known in by_count]
 
     def trace(self) -> None:
         """From now on, remember where objects are made."""
@@ -194,3 +196,9 @@ def _collect() -> None:
     # Only glibc keeps freed memory for itself, and only there it can be asked for it.
     with contextlib.suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def _holder(explanation: Explanation) -> str:
+    """What tells one holder from another: the same line, or the same root."""
+    culprit = explanation.culprit
+    return explanation.root if culprit is None else f"{culprit.file}:{culprit.line}"

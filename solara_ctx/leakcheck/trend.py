@@ -22,6 +22,8 @@ class Slope:
     high: float
     start: float = 0.0
     """The line's y at x = 0."""
+    points: int = 0
+    """How many measures it goes through."""
 
     def at(self, x: float) -> float:
         """The line's y at *x*."""
@@ -49,12 +51,12 @@ def theil_sen(xs: Sequence[float], ys: Sequence[float]) -> Slope:
     start = median(y - value * x for x, y in zip(xs, ys, strict=True))
     n = len(xs)
     if n < _FEWEST_POINTS:
-        return Slope(value=value, low=-math.inf, high=math.inf, start=start)
+        return Slope(value=value, low=-math.inf, high=math.inf, start=start, points=n)
     # The number of concordant pairs of independent points is all but normal, with this deviation (Kendall).
     spread = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * math.sqrt(n * (n - 1) * (2 * n + 5) / 18)
     low = max(math.floor((len(slopes) - spread) / 2), 0)
     high = min(math.ceil((len(slopes) + spread) / 2), len(slopes) - 1)
-    return Slope(value=value, low=slopes[low], high=slopes[high], start=start)
+    return Slope(value=value, low=slopes[low], high=slopes[high], start=start, points=n)
 
 
 def still_grows(counts: Sequence[int]) -> bool:
