@@ -6,7 +6,7 @@ of running frames, looks through the whole heap once per object, and prints with
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from weakref import ReferenceType
 
@@ -61,7 +61,11 @@ class Explanation:
 
 
 def explain(
-    targets: Sequence[ReferenceType[object]], *, budget_s: float = 5.0, max_objects: int = 2_000_000
+    targets: Sequence[ReferenceType[object]],
+    *,
+    budget_s: float = 5.0,
+    max_objects: int = 2_000_000,
+    overlooked: Container[int] = frozenset(),
 ) -> Explanation:
     """Find the shortest chain from a root to any of the targets that are alive.  For any thread but an event loop's.
 
@@ -72,17 +76,20 @@ def explain(
         targets: Weak references, since the caller's own variables would be found as holders.
         budget_s: After how many seconds to give up; then `found` is false, and the note says so.
         max_objects: How many objects to remember before giving up: 150 bytes each.
+        overlooked: Addresses of objects, frames among them, that don't count as holders: those of whoever looks on.
     """
     began = time.monotonic()
     if not _searching.acquire(timeout=max(0.0, budget_s)):
         return _nothing(f"another search took longer than {budget_s:g} seconds", began)
     try:
-        return _explained(targets, Budget(began + budget_s, max_objects), began)
+        return _explained(targets, Budget(began + budget_s, max_objects), began, overlooked)
     finally:
         _searching.release()
 
 
-def _explained(targets: Sequence[ReferenceType[object]], budget: Budget, began: float) -> Explanation:
+def _explained(
+    targets: Sequence[ReferenceType[object]], budget: Budget, began: float, overlooked: Container[int]
+) -> Explanation:
     living = Held()
     for reference in targets:
         target = reference()
@@ -91,8 +98,8 @@ def _explained(targets: Sequence[ReferenceType[object]], budget: Budget, began: 
         del target
     if not living:
         return _nothing("none of it is alive", began)
-    roots = Roots()
-    search = Search(roots, budget)
+    roots = Roots(overlooked)
+    search = Search(roots, budget, overlooked)
     shown = peek.type_name(living[0])
     path = search.backwards(living)
     living.clear()

@@ -11,7 +11,7 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from types import FrameType, ModuleType
 
@@ -42,10 +42,11 @@ class Running:
 class Roots:
     """The roots of this process as they were when this was made.  Holds nothing of a user's but modules' namespaces."""
 
-    def __init__(self) -> None:
+    def __init__(self, overlooked: Container[int] = frozenset()) -> None:
         self._modules = modules()
+        self._overlooked = overlooked
         self._in_frames: set[int] = set()
-        _each_local(lambda _frame, _thread, _name, value: self._in_frames.add(id(value)))
+        _each_local(lambda _frame, _thread, _name, value: self._in_frames.add(id(value)), overlooked)
         self._signals = {id(handler): number for number, handler in _signal_handlers()}
 
     def kind(self, thing: object) -> str:
@@ -84,7 +85,7 @@ class Roots:
             if peek.is_a(module, ModuleType):
                 found.append(peek.instance_dict(module))
         found.extend(handler for _, handler in _signal_handlers())
-        _each_local(lambda _frame, _thread, _name, value: found.append(value))
+        _each_local(lambda _frame, _thread, _name, value: found.append(value), self._overlooked)
         return found
 
 
@@ -195,8 +196,11 @@ def _signal_handlers() -> list[tuple[int, object]]:
     return [(number, handler) for number, handler in handlers if gc.is_tracked(handler) and callable(handler)]
 
 
-def _each_local(visit: Callable[[FrameType, int, str | None, object], None]) -> None:
-    """Show every local variable of every running frame, but those of this package; keeps no frame.
+def _each_local(
+    visit: Callable[[FrameType, int, str | None, object], None], overlooked: Container[int] = frozenset()
+) -> None:
+    """Show every local variable of every running frame, but those of this package and those at the overlooked
+    addresses; keeps no frame.
 
     A frame that is kept keeps its variables after its function has returned.
     """
@@ -209,7 +213,7 @@ def _each_local(visit: Callable[[FrameType, int, str | None, object], None]) -> 
             for _ in range(_MOST_FRAMES):
                 if frame is None:
                     break
-                if not _is_ours(frame):
+                if not _is_ours(frame) and id(frame) not in overlooked:
                     for name, value in peek.locals_of(frame):
                         visit(frame, thread, name, value)
                     if id(frame.f_globals) not in namespaces:

@@ -13,7 +13,7 @@ free an object, and make another one in its place.  So each step of what is foun
 
 import gc
 import time
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 
 from solara_ctx.leaks.roots import Held, Roots
@@ -48,6 +48,8 @@ class Search:
 
     roots: Roots
     budget: Budget
+    overlooked: Container[int] = frozenset()
+    """Addresses of objects that don't count as holders."""
     met: Held = field(default_factory=Held)
     """The targets, and whatever was found to hold them, the nearest first."""
     levels: dict[int, int] = field(default_factory=dict)
@@ -105,7 +107,7 @@ class Search:
         for number, thing in enumerate(level):
             if number % _BUDGET_EVERY == 0 and self.budget.is_spent(len(self.reached)):
                 return Held()
-            if type(thing) is Held:
+            if type(thing) is Held or id(thing) in self.overlooked:
                 continue
             came_from = id(thing)
             for part in gc.get_referents(thing):
@@ -143,7 +145,9 @@ class Search:
 
     def _meet(self, holders: list[object], level: int, *, but: tuple[object, ...]) -> None:
         for holder in holders:
-            if id(holder) not in self.levels and type(holder) is not Held and holder is not but:
+            if id(holder) in self.levels or id(holder) in self.overlooked:
+                continue
+            if type(holder) is not Held and holder is not but:
                 self.levels[id(holder)] = level
                 self.met.append(holder)
 
