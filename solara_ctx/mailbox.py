@@ -4,6 +4,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 from solara_ctx import frames
@@ -16,8 +17,8 @@ Job = Callable[[], None]
 class Pool(Protocol):
     """Where a mailbox runs its jobs."""
 
-    def submit(self, job: Job) -> None:
-        """Run *job* soon on some thread."""
+    def submit(self, job: Callable[[], Job | None]) -> None:
+        """Run *job* soon on some thread, and what it returns when nothing of it is left there."""
 
 
 class Mailbox:
@@ -117,11 +118,11 @@ class Mailbox:
         self._scheduled = True
         return True
 
-    def _turn(self) -> None:
+    def _turn(self) -> Job | None:
         with self._lock:
             if not self._jobs:
                 self._scheduled = False
-                return
+                return None
             job, weight = self._jobs.popleft()
             self._weight -= weight
             self._thread_ident = threading.get_ident()
@@ -141,8 +142,8 @@ class Mailbox:
             self._pool.submit(self._turn)
         for callback in drained:
             _tell(callback)
-        if stopped is not None:
-            _tell(stopped)
+        # Who waits for the end is told after this frame, which refers to the mailbox, has gone.
+        return None if stopped is None else partial(_tell, stopped)
 
     def _take_drained(self) -> deque[Job]:
         if not self._when_drained or self._weight > self._limit // 2:

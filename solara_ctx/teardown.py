@@ -17,6 +17,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from solara_ctx import frames
@@ -183,8 +184,12 @@ class _Call:
         self._ended = False
         self._recover: Callable[[], None] | None = None
 
-    def run(self) -> None:
-        """Run the step; called on a worker."""
+    def run(self) -> Callable[[], None]:
+        """Run the step; called on a worker.
+
+        Returns:
+            Tells the loop of the outcome; to be called when nothing of the step is left on the worker.
+        """
         with self._lock:
             step, self._step = self._step, None
             context, self._context = self._context, None
@@ -197,16 +202,12 @@ class _Call:
                 log.exception("%s failed", self._name)
                 error = summary(raised)
                 frames.note(raised)
-        # This frame may well outlive what is told below; it must not be what keeps the kernel then.
-        del step, context
         with self._lock:
             self._ended = True
             recover, self._recover = self._recover, None
         if recover is not None:
             recover()
-        # An abandoned step may outlive its event loop.
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(_settle, self._done, error)
+        return partial(_settle_from_anywhere, self._loop, self._done, error)
 
     def left_of(self, budget_s: float) -> float:
         """How much of the budget is left, in seconds; all of it while no thread has begun with the step."""
@@ -224,6 +225,12 @@ class _Call:
                 return None
             self._recover = pool.give_up_on_one()
             return stack_of_thread(self._ident)
+
+
+def _settle_from_anywhere(loop: asyncio.AbstractEventLoop, future: "asyncio.Future[T]", result: T) -> None:
+    # An abandoned step may outlive its event loop.
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(_settle, future, result)
 
 
 def _settle(future: "asyncio.Future[T]", result: T) -> None:

@@ -11,10 +11,17 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+from typing import TypeVar
 
 from solara_ctx import frames
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+# What a worker runs.  What a job returns is called once nothing of the job is left on its thread: who is told there
+# that the job has ended finds nothing of it alive.
+Job = Callable[[], Callable[[], None] | None]
 
 _IDLE_S = 30.0
 _numbers = itertools.count(1)
@@ -32,7 +39,7 @@ class WorkerPool:
         # Protects every field below.  Held for O(1) work only, never while a job runs.
         self._lock = threading.Condition(threading.Lock())
         self._limit = limit
-        self._jobs: deque[Callable[[], None]] = deque()
+        self._jobs: deque[Job] = deque()
         self._threads = 0
         self._idle = 0
         self._stuck = 0
@@ -58,8 +65,8 @@ class WorkerPool:
         """How many jobs wait for a thread."""
         return len(self._jobs)
 
-    def submit(self, job: Callable[[], None]) -> None:
-        """Run *job* on a thread, as soon as one is free.
+    def submit(self, job: Job) -> None:
+        """Run *job* on a thread, as soon as one is free, and then what it returns.
 
         Raises:
             RuntimeError: the pool is closed.
@@ -108,16 +115,23 @@ class WorkerPool:
     def _work(self) -> None:
         while (job := self._next_job()) is not None:
             frames.begin_job()
-            try:
-                job()
-            except BaseException as error:  # a thread lost here would be missing from the pool for good
-                log.exception("a job of %s failed in a way that it should have handled itself", self._name)
-                frames.note(error)
-            # The next line may park this frame for a long time; it must not be what keeps the job's kernel.
+            then = self._run(job)
+            # This frame may be parked for a long time; it must not be what keeps the job's kernel.
             del job
             frames.end_job()
+            if then is not None:
+                self._run(then)
+            del then
 
-    def _next_job(self) -> Callable[[], None] | None:
+    def _run(self, job: Callable[[], T]) -> T | None:
+        try:
+            return job()
+        except BaseException as error:  # a thread lost here would be missing from the pool for good
+            log.exception("a job of %s failed in a way that it should have handled itself", self._name)
+            frames.note(error)
+            return None
+
+    def _next_job(self) -> Job | None:
         with self._lock:
             # Above the limit once a stuck job has come back: the surplus thread ends, whatever waits.
             surplus = self._threads - self._stuck > self._limit

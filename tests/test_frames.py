@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
+import sys
 import weakref
 from collections.abc import AsyncIterator, Generator, Iterator
 
-from solara_ctx.frames import FrameSweeper
+from solara_ctx.frames import FrameSweeper, _job, begin_job, end_job, note
 
 
 class Thing:
@@ -182,3 +183,73 @@ def test_a_finished_coroutine_lets_go() -> None:
     reference, _error = asyncio.run(failed())
     sweeper.sweep()
     assert reference() is None
+
+
+def test_a_job_clears_at_its_end_what_it_has_noted() -> None:
+    """The frames that led to an error and were still running, without anybody's asking for it."""
+
+    def job() -> tuple["weakref.ref[Thing]", LookupError]:
+        thing = Thing()
+        error = caught(thing)
+        assert note(error) == []
+        return weakref.ref(thing), error
+
+    begin_job()
+    reference, _error = job()
+    assert reference() is not None
+    end_job()
+    assert reference() is None
+
+
+def test_a_job_does_not_pile_up_frames() -> None:
+    """One that notes error after error keeps those frames only that still run."""
+    begin_job()
+    note(caught(Thing()))
+    running = len(_job.running or ())
+    for _ in range(100):
+        note(caught(Thing()))
+    assert len(_job.running or ()) == running
+    end_job()
+    assert _job.running is None
+
+
+def test_outside_a_job_the_caller_is_told_what_runs() -> None:
+    """And nothing is kept here."""
+    running = note(caught(Thing()))
+    assert sys._getframe() in running
+    assert _job.running is None
+
+
+def test_errors_in_a_group_let_go() -> None:
+    """Each of them has frames of its own."""
+    error = caught(thing := Thing())
+    reference = weakref.ref(thing)
+    del thing
+    note(ExceptionGroup("several", [ValueError(), error]))
+    assert reference() is None
+
+
+def test_an_attribute_error_lets_go_of_its_object() -> None:
+    """Python keeps what had no such attribute, to suggest another one; the error says the same afterwards."""
+
+    def missing() -> tuple["weakref.ref[Thing]", AttributeError]:
+        thing = Thing()
+        try:
+            thing.missing  # type: ignore[attr-defined]  # noqa: B018
+        except AttributeError as error:
+            return weakref.ref(thing), error
+        raise AssertionError
+
+    reference, error = missing()
+    assert reference() is not None
+    note(error)
+    assert reference() is None
+    assert str(error) == "'Thing' object has no attribute 'missing'"
+
+
+def test_a_severed_sweeper_keeps_nothing() -> None:
+    """What comes after the end of its kernel is cleared as far as it has ended, and forgotten."""
+    sweeper = FrameSweeper()
+    sweeper.sever()
+    sweeper.note(caught(Thing()))
+    assert not sweeper._errors

@@ -314,3 +314,29 @@ print("leaving")
 """
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "leaving\n", "")
+
+
+def test_what_a_job_returns_is_called_when_nothing_of_it_is_left() -> None:
+    """Who is told there that the job has ended finds it gone, its locals and its errors included."""
+
+    class Job:
+        def __call__(self) -> Callable[[], None]:
+            return tell
+
+    seen: list[object] = []
+    submitted, done = threading.Event(), threading.Event()
+
+    def tell() -> None:
+        assert submitted.wait(PATIENCE_S)
+        seen.append(reference())
+        done.set()
+
+    job = Job()
+    reference = weakref.ref(job)
+    pool = WorkerPool(1)
+    pool.submit(job)
+    del job
+    submitted.set()
+    assert done.wait(PATIENCE_S)
+    pool.close()
+    assert seen == [None]

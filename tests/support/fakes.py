@@ -14,7 +14,7 @@ from solara_ctx.current import Handle
 from solara_ctx.errors import InvalidKernelId
 from solara_ctx.lifecycle import CloseCode
 from solara_ctx.ports import Watch
-from solara_ctx.workers import WorkerPool
+from solara_ctx.workers import Job, WorkerPool
 
 PATIENCE_S = 20.0
 """How long a test waits for what must happen; a bound, reached only by a test that fails."""
@@ -234,6 +234,14 @@ class FakeHost:
             act(self, argument)
 
 
+def run_whole(job: Job) -> None:
+    """Run a job, and what it returns, as a worker does."""
+    then = job()
+    del job
+    if then is not None:
+        then()
+
+
 class LoopPool(WorkerPool):
     """A pool whose one thread is the event loop's own: every interleaving is the same every time."""
 
@@ -241,26 +249,26 @@ class LoopPool(WorkerPool):
         super().__init__(1)
         self._loop = loop
 
-    def submit(self, job: Callable[[], None]) -> None:
+    def submit(self, job: Job) -> None:
         """Run *job* in the next turn of the loop."""
         if self._closed:
             raise RuntimeError("the pool is closed")
-        self._loop.call_soon_threadsafe(job, context=contextvars.Context())
+        self._loop.call_soon_threadsafe(run_whole, job, context=contextvars.Context())
 
 
 class ManualPool:
     """Jobs wait until the test runs them.  Implements `solara_ctx.mailbox.Pool`."""
 
     def __init__(self) -> None:
-        self.jobs: deque[Callable[[], None]] = deque()
+        self.jobs: deque[Job] = deque()
 
-    def submit(self, job: Callable[[], None]) -> None:
+    def submit(self, job: Job) -> None:
         """Keep *job*."""
         self.jobs.append(job)
 
     def run_one(self) -> None:
         """Run the job that has waited longest."""
-        self.jobs.popleft()()
+        run_whole(self.jobs.popleft())
 
     def run_all(self) -> None:
         """Run jobs until none is left, those included that they submit."""
