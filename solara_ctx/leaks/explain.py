@@ -4,6 +4,7 @@ objgraph answers the same question and is no base for this: it misses holders in
 of running frames, looks through the whole heap once per object, and prints with the `repr` of user code.
 """
 
+import gc
 import threading
 import time
 from collections.abc import Container, Sequence
@@ -98,28 +99,42 @@ def _explained(
         del target
     if not living:
         return _nothing("none of it is alive", began)
-    roots = Roots(overlooked)
-    search = Search(roots, budget, overlooked)
+    search = Search(Roots(overlooked), budget, overlooked)
     shown = peek.type_name(living[0])
     path = search.backwards(living)
     living.clear()
-    if not path and not budget.spent_on:
-        path = search.from_nearest_root(search.onwards())
-    if path:
-        return _told(naming.links_of(path, roots), "", began)
-    beyond = None if budget.spent_on else outside.look(search)
-    if beyond is not None:
-        return _told_of(beyond, roots, began)
+    found = _told(naming.links_of(path, search.roots), "", began) if path else _explained_further(search, began)
+    if found is not None:
+        return found
     if budget.spent_on == "objects":
         note = f"gave up after {budget.max_objects} objects (max_objects)"
     elif budget.spent_on:
         note = f"gave up after {time.monotonic() - began:.1f} seconds (budget_s)"
     else:
         note = "nothing found that holds it; it may be gone by now"
-    links = naming.links_of(search.farthest(), roots)
+    links = naming.links_of(search.farthest(), search.roots)
     return Explanation(
         found=False, target=shown, root="", links=tuple(links), note=note, seconds=time.monotonic() - began
     )
+
+
+def _explained_further(search: Search, began: float) -> Explanation | None:
+    """What can be said where the search backwards has found no root."""
+    is_frozen = gc.get_freeze_count() > 0
+    beyond = outside.look(search) if search.is_closed else None
+    # A cycle that nothing else holds is one whatever frozen memory has, out of sight; the rest may be held there.
+    if beyond is not None and (beyond.kind == "cycle" or (beyond.kind != "c" and not is_frozen)):
+        return _told_of(beyond, search.roots, began)
+    if search.budget.is_spent(0):
+        return None
+    path = search.from_nearest_root(search.onwards())
+    if path:
+        return _told(naming.links_of(path, search.roots), "", began)
+    if search.budget.is_spent(0) and is_frozen:
+        return None
+    if beyond is None and not search.budget.is_spent(0):
+        beyond = outside.look(search)
+    return None if beyond is None else _told_of(beyond, search.roots, began)
 
 
 def _told_of(beyond: outside.Outside, roots: Roots, began: float) -> Explanation:

@@ -9,7 +9,7 @@ from typing import cast
 
 from solara_ctx.leaks import holders, peek, source, wording
 from solara_ctx.leaks.chain import Link, Path, Place, Step, attribute, element, place_of_attribute, place_of_class
-from solara_ctx.leaks.roots import Roots, running_with
+from solara_ctx.leaks.roots import Roots
 
 _TRAIT_VALUES = "_trait_values"
 _TRAIT_NOTIFIERS = "_trait_notifiers"
@@ -45,7 +45,7 @@ def target(thing: object) -> Link:
 def _root(path: Path, roots: Roots) -> Step | None:
     kind = roots.kind(path[0])
     if kind == "frame":
-        return _running(path[0])
+        return _running(path[0], roots)
     if kind == "signal":
         return Step(Link(text=f"handler of {roots.signal_name(path[0])}", kind="signal"), 0)
     if len(path) == 1 and kind not in {"", "module"}:
@@ -53,8 +53,8 @@ def _root(path: Path, roots: Roots) -> Step | None:
     return None
 
 
-def _running(thing: object) -> Step | None:
-    found = running_with(thing)
+def _running(thing: object, roots: Roots) -> Step | None:
+    found = roots.running_with(thing)
     if found is None:
         return None
     text = f"thread {wording.data(found.thread)!r} running {found.function}{wording.at(found.file, found.line)}"

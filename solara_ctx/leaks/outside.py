@@ -5,6 +5,7 @@ References from C leave a trace: the reference count is higher than what all vis
 
 import atexit
 import contextvars
+import functools
 import gc
 import sys
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from solara_ctx.leaks import peek
 from solara_ctx.leaks.roots import Held
 from solara_ctx.leaks.walk import Search
 
+_UNSEEN_SINCE = 0x030D0000
 # A cycle of more objects than that can't be read anyway.
 _LONGEST_CYCLE = 50
 _COUNTED_BETWEEN_LOOKS = 1024
@@ -93,11 +95,12 @@ def _held_from_c(search: Search) -> Outside | None:
     ours = _references_of_ours(search.met)
     functions = functions_at_exit()
     at_exit = {id(function) for function in functions}
+    in_place = functools.cache(functools.partial(_dicts_in_place, search))
     held: list[tuple[bool, int, int, str, int]] = []
     for number in range(len(search.met)):
         address = id(search.met[number])
         count = sys.getrefcount(search.met[number]) - ours - visible.get(address, 0)
-        if count > 0 and not _is_dict_in_place(search, number):
+        if count > 0 and not (type(search.met[number]) is dict and address in in_place()):
             kind = _kind(search.met[number], at_exit)
             held.append((kind == "c", search.levels[address], number, kind, count))
     for _is_plain, _level, number, kind, count in sorted(held):
@@ -134,12 +137,11 @@ def _references_of_ours(things: Held) -> int:
     return count
 
 
-def _is_dict_in_place(search: Search, number: int) -> bool:
-    """Whether it is the `__dict__` of an object that was met: from Python 3.13 on that is a reference out of sight."""
-    thing = search.met[number]
-    if type(thing) is not dict:
-        return False
-    return any(peek.instance_dict(owner) is thing for owner in search.met if owner is not thing)
+def _dicts_in_place(search: Search) -> set[int]:
+    """The addresses of what is the `__dict__` of an object that was met: from Python 3.13 on it holds that unseen."""
+    if sys.hexversion < _UNSEEN_SINCE:
+        return set()
+    return {id(peek.instance_dict(owner)) for owner in search.met if type(owner) is not dict}
 
 
 def _cycle(search: Search) -> Held | None:

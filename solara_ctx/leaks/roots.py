@@ -46,7 +46,7 @@ class Roots:
         self._modules = modules()
         self._overlooked = overlooked
         self._in_frames: set[int] = set()
-        _each_local(lambda _frame, _thread, _name, value: self._in_frames.add(id(value)), overlooked)
+        self._each_local(lambda _frame, _thread, _name, value: self._in_frames.add(id(value)))
         self._signals = {id(handler): number for number, handler in _signal_handlers()}
 
     def kind(self, thing: object) -> str:
@@ -57,7 +57,7 @@ class Roots:
         if address in self._signals:
             return "signal"
         kind = _kind_by_type(thing)
-        if not kind and address in self._in_frames and running_with(thing) is not None:
+        if not kind and address in self._in_frames and self.running_with(thing) is not None:
             return "frame"
         return kind
 
@@ -85,8 +85,53 @@ class Roots:
             if peek.is_a(module, ModuleType):
                 found.append(peek.instance_dict(module))
         found.extend(handler for _, handler in _signal_handlers())
-        _each_local(lambda _frame, _thread, _name, value: found.append(value), self._overlooked)
+        self._each_local(lambda _frame, _thread, _name, value: found.append(value))
         return found
+
+    def running_with(self, thing: object) -> Running | None:
+        """The running frame that has *thing* as a local variable, or as its namespace."""
+        found: list[Running] = []
+
+        def compare(frame: FrameType, thread: int, name: str | None, value: object) -> None:
+            if value is thing and not found:
+                code = frame.f_code
+                found.append(
+                    Running(
+                        thread=thread_name(thread),
+                        function=code.co_name,
+                        file=code.co_filename,
+                        line=frame.f_lineno,
+                        variable=name,
+                    )
+                )
+
+        self._each_local(compare)
+        return found[0] if found else None
+
+    def _each_local(self, visit: Callable[[FrameType, int, str | None, object], None]) -> None:
+        """Show every local variable of every running frame, but of those of this package and the overlooked.
+
+        Keeps no frame: one that is kept keeps its variables after its function has returned.
+        """
+        frames = sys._current_frames()
+        frame: FrameType | None = None
+        try:
+            for thread in list(frames):
+                frame = frames.pop(thread)
+                for _ in range(_MOST_FRAMES):
+                    if frame is None:
+                        break
+                    if not _is_ours(frame) and id(frame) not in self._overlooked:
+                        for name, value in peek.locals_of(frame):
+                            visit(frame, thread, name, value)
+                        if id(frame.f_globals) not in self._modules:
+                            visit(frame, thread, None, frame.f_globals)
+                        if not frame.f_code.co_flags & peek.CO_OPTIMIZED and frame.f_locals is not frame.f_globals:
+                            visit(frame, thread, None, frame.f_locals)
+                    frame = frame.f_back
+        finally:
+            frames.clear()
+            del frame
 
 
 def modules() -> dict[int, str]:
@@ -96,27 +141,6 @@ def modules() -> dict[int, str]:
         if peek.is_a(module, ModuleType):
             found.setdefault(id(peek.instance_dict(module)), name)
     return found
-
-
-def running_with(thing: object) -> Running | None:
-    """The running frame that has *thing* as a local variable, or as its namespace."""
-    found: list[Running] = []
-
-    def compare(frame: FrameType, thread: int, name: str | None, value: object) -> None:
-        if value is thing and not found:
-            code = frame.f_code
-            found.append(
-                Running(
-                    thread=thread_name(thread),
-                    function=code.co_name,
-                    file=code.co_filename,
-                    line=frame.f_lineno,
-                    variable=name,
-                )
-            )
-
-    _each_local(compare)
-    return found[0] if found else None
 
 
 def thread_name(ident: int) -> str:
@@ -194,36 +218,6 @@ def _threads() -> dict[int, threading.Thread]:
 def _signal_handlers() -> list[tuple[int, object]]:
     handlers = [(number, signal.getsignal(number)) for number in signal.valid_signals()]
     return [(number, handler) for number, handler in handlers if gc.is_tracked(handler) and callable(handler)]
-
-
-def _each_local(
-    visit: Callable[[FrameType, int, str | None, object], None], overlooked: Container[int] = frozenset()
-) -> None:
-    """Show every local variable of every running frame, but those of this package and those at the overlooked
-    addresses; keeps no frame.
-
-    A frame that is kept keeps its variables after its function has returned.
-    """
-    frames = sys._current_frames()
-    namespaces = modules()
-    frame: FrameType | None = None
-    try:
-        for thread in list(frames):
-            frame = frames.pop(thread)
-            for _ in range(_MOST_FRAMES):
-                if frame is None:
-                    break
-                if not _is_ours(frame) and id(frame) not in overlooked:
-                    for name, value in peek.locals_of(frame):
-                        visit(frame, thread, name, value)
-                    if id(frame.f_globals) not in namespaces:
-                        visit(frame, thread, None, frame.f_globals)
-                    if not frame.f_code.co_flags & peek.CO_OPTIMIZED and frame.f_locals is not frame.f_globals:
-                        visit(frame, thread, None, frame.f_locals)
-                frame = frame.f_back
-    finally:
-        frames.clear()
-        del frame
 
 
 def _is_ours(frame: FrameType) -> bool:

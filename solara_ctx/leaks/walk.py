@@ -21,8 +21,10 @@ from solara_ctx.leaks.roots import Held, Roots
 # The time that one look at all objects may take at most, and with it keep all other threads waiting.
 _LOOK_S = 0.05
 _MOST_AT_ONCE = 64
-# From how many objects in a level on it is cheaper to search onwards from the roots.
-_WIDEST_LEVEL = 400
+# From how many objects on, in one level or in all, it is cheaper to search onwards from the roots: however many objects
+# the process has, as both grow with it.
+_WIDEST_LEVEL = 300
+_MOST_BACKWARDS = 1_000
 _BUDGET_EVERY = 1024
 
 
@@ -69,15 +71,15 @@ class Search:
             path = self._best(Held(self.met[start:end]))
             if path:
                 return path
-            if end - start > _WIDEST_LEVEL:
+            if end - start > _WIDEST_LEVEL or end > _MOST_BACKWARDS:
                 return Held()
             while start < end:
                 if self.budget.is_spent(len(self.met)):
                     return Held()
-                began = time.monotonic()
+                began = time.thread_time()  # how busy the machine is has nothing to do with it
                 asked = tuple(self.met[start : min(start + portion, end)])
                 found = gc.get_referrers(*asked)
-                seconds = time.monotonic() - began
+                seconds = time.thread_time() - began
                 start = min(start + portion, end)
                 portion = max(1, min(_MOST_AT_ONCE, portion * 2)) if seconds < _LOOK_S else max(1, portion // 2)
                 self._meet(found, self.levels[id(self.met[start - 1])] + 1, but=asked)
