@@ -1,20 +1,22 @@
 """What a check has found, counted and in words."""
 
 import gc
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from solara_ctx.errors import redact
+from solara_ctx.leakcheck.onlookers import APP, TEST, TOOL, TOOLS, Onlookers
 from solara_ctx.leaks.census import Census
-from solara_ctx.leaks.explain import Explanation, explain
+from solara_ctx.leaks.explain import Explanation
 from solara_ctx.leaks.growth import Grower, growers, in_step
 from solara_ctx.leaks.tracker import LeakTracker
 
 _CHAINS = 3
 _SHOWN_ERRORS = 3
-TOOLS = ("_pytest.", "pytest_", "pluggy.", "coverage.", "playwright.", "blockbuster.", "execnet.", "xdist.")
-"""Who looks on and keeps what it sees, by the beginning of the names of its types."""
+FEWEST_TO_SEE = 3
+"""How many counts in a row show a growth."""
+_BY = {APP: "", TEST: "kept by your test, not by the app: ", TOOL: "kept by a tool, not by the app: "}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +24,8 @@ class Kept:
     """Closed kernels that something keeps."""
 
     explanation: Explanation
+    whose: str
+    """Who holds them: the `app`, the `test`, or a `tool` such as pytest."""
     parts: str
     """What of them is alive, in words."""
 
@@ -43,7 +47,9 @@ class Report:
     kept: tuple[Kept, ...]
     """What keeps those that still are."""
     growers: tuple[Grower, ...]
-    """What has grown with each cycle."""
+    """What has grown in the app with each cycle."""
+    growers_of_test: tuple[Grower, ...]
+    """What has grown with each cycle, and is held by the test itself only."""
     errors: tuple[str, ...]
     """What went wrong in callbacks."""
 
@@ -53,30 +59,41 @@ class Report:
         return self.alive[-1]
 
     @property
+    def keeper(self) -> str:
+        """Who keeps the closed kernels that are kept: the `app` rather than the `test` rather than a `tool`."""
+        owners = {kept.whose for kept in self.kept}
+        return next((whose for whose in (APP, TEST, TOOL) if whose in owners), APP)
+
+    @property
     def kernels_leak(self) -> bool:
         """Whether more closed kernels are kept with each of the later cycles."""
-        return in_step(self.alive[len(self.alive) // 2 :]) or (self.never > 0 and in_step(self.alive[-2:]))
+        return in_step(self.alive[-FEWEST_TO_SEE:])
 
     @property
     def leaks(self) -> bool:
-        """Whether something grows with the sessions, and does not say where it stops."""
-        return self.kernels_leak or any(grower.bound is None for grower in self.growers)
+        """Whether something of the app grows with the sessions, and does not say where it stops."""
+        if self.kernels_leak and self.keeper == APP:
+            return True
+        return any(grower.bound is None for grower in self.growers)
+
+    @property
+    def test_keeps(self) -> bool:
+        """Whether it is the test itself that keeps more and more."""
+        return bool(self.growers_of_test) or (self.kernels_leak and self.keeper == TEST)
 
     def text(self) -> str:
         """For people: what leaks, what holds it, and how much it is per session."""
         lines = [f"{self.closed} sessions were opened, used and closed, {self.per_cycle} at a time."]
         if self.never:
-            more = (
-                f"{(self.alive[-1] - self.alive[0]) / (len(self.alive) - 1):.1f} more with each {self.per_cycle}"
-                if self.kernels_leak
-                else "no more with further sessions"
-            )
+            rate = (self.alive[-1] - self.alive[0]) / (len(self.alive) - 1) / self.per_cycle
+            more = f"{rate:.1f} more with each session" if self.kernels_leak else "no more with further sessions"
             lines.append(f"{self.never} of {self.closed} closed kernels are kept, {more}:")
             for kept in self.kept:
-                lines += ["", f"  {kept.explanation.text()}", f"    keeps {kept.parts}"]
-        if self.growers:
+                lines += ["", f"  {_BY[kept.whose]}{kept.explanation.text()}", f"    keeps {kept.parts}"]
+        if self.growers or self.growers_of_test:
             lines += ["", "What grows with the sessions:"]
             lines += [f"  {grower.text()}" for grower in self.growers]
+            lines += [f"  {_BY[TEST]}{grower.text()}" for grower in self.growers_of_test]
         lines += [
             "",
             f"Freed by reference counting: {self.by_refcount}, by the collector: {self.by_gc}, never: {self.never}.",
@@ -84,17 +101,13 @@ class Report:
         return "\n".join(lines)
 
 
-class _Closed(NamedTuple):
-    kernel_id: str
-    tracker: LeakTracker
-
-
 class Tally:
     """Counts while a check runs.  Holds nothing of what it counts."""
 
-    def __init__(self, trackers: Sequence[LeakTracker], *, per_cycle: int) -> None:
+    def __init__(self, trackers: Sequence[LeakTracker], *, per_cycle: int, onlookers: Onlookers) -> None:
         self._trackers = tuple(trackers)
         self._per_cycle = per_cycle
+        self._onlookers = onlookers
         self._kernels: list[str] = []
         self._cycle: list[str] = []
         self._errors: list[str] = []
@@ -125,31 +138,50 @@ class Tally:
 
     def report(self) -> Report:
         """The sums, with what holds what is left."""
-        found = growers(self._censuses, per=self._per_cycle, ignore=TOOLS)
+        kept = tuple(self._explained())
+        growing: dict[str, list[Grower]] = {APP: [], TEST: [], TOOL: []}
+        owners: dict[int, str] = {}
+        explanations: list[Explanation] = []
+
+        def told(whose: str, explanation: Explanation) -> None:
+            owners[id(explanation)] = whose
+            explanations.append(explanation)
+
+        explain_with = self._onlookers.explain_to(told)
+        for grower in growers(self._censuses, per=self._per_cycle, ignore=TOOLS, explain_with=explain_with):
+            growing[owners.get(id(grower.explanation), APP)].append(grower)
         return Report(
             closed=len(self._kernels),
             per_cycle=self._per_cycle,
             by_refcount=self._by_refcount,
             by_gc=self._by_gc,
             alive=tuple(self._alive),
-            kept=tuple(self._explained()),
-            growers=tuple(found),
+            kept=kept,
+            growers=tuple(growing[APP]),
+            growers_of_test=tuple(growing[TEST]),
             errors=tuple(self._errors),
         )
 
     def _explained(self) -> list[Kept]:
         """Why the youngest are still there: in a few different ways, where there are."""
-        kept: dict[str, Kept] = {}
         alive = [kernel_id for kernel_id in self._kernels if self._is_alive(kernel_id)]
-        # One search takes as long as a few collections: some of them, old and young, tell what there is to tell.
-        for kernel_id in alive[:: -max(1, len(alive) // _CHAINS)][:_CHAINS]:
-            living = [part for tracker in self._trackers for part in tracker.living(redact(kernel_id))]
-            explanation = explain(living)
-            kept.setdefault(_way(explanation), Kept(explanation=explanation, parts=_in_words(living)))
+        if not alive:
+            return []
+        # All at once first: the app may keep one that is not among the few that are looked at one by one.
+        groups = [alive, *([kernel_id] for kernel_id in alive[:: -max(1, len(alive) // _CHAINS)][:_CHAINS])]
+        kept: dict[str, Kept] = {}
+        for group in groups:
+            living = [part for kernel_id in group for part in self._living(kernel_id)]
+            whose, explanation = self._onlookers.explain(living)
+            found = Kept(explanation=explanation, whose=whose, parts=_in_words(self._living(group[-1])))
+            kept.setdefault(_way(explanation), found)
         return list(kept.values())
 
+    def _living(self, kernel_id: str) -> "list[weakref.ref[object]]":
+        return [part for tracker in self._trackers for part in tracker.living(redact(kernel_id))]
+
     def _is_alive(self, kernel_id: str) -> bool:
-        return any(tracker.living(redact(kernel_id)) for tracker in self._trackers)
+        return bool(self._living(kernel_id))
 
 
 def _way(explanation: Explanation) -> str:

@@ -10,6 +10,7 @@ No import is needed, the fixture is there wherever the package is installed::
 """
 
 import asyncio
+import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -18,6 +19,7 @@ from typing import NamedTuple, cast
 import pytest
 
 from solara_ctx.leakcheck.findings import Report
+from solara_ctx.leakcheck.onlookers import TOOL
 from solara_ctx.leakcheck.sessions import CannotCheck, Use, check
 
 
@@ -75,7 +77,14 @@ class LeakCheck:
         __tracebackhide__ = True
         options = self._options(sessions=sessions, cycles=cycles, allow_gc=allow_gc, allow_bounded=allow_bounded)
         run = partial(
-            check, target, sessions=options.sessions, cycles=options.cycles, use=use, paths=paths, scope=scope
+            check,
+            target,
+            sessions=options.sessions,
+            cycles=options.cycles,
+            use=use,
+            paths=paths,
+            scope=scope,
+            frame=sys._getframe(1),
         )
         return self._judged(_outcome(run), options)
 
@@ -95,7 +104,14 @@ class LeakCheck:
         __tracebackhide__ = True
         options = self._options(sessions=sessions, cycles=cycles, allow_gc=allow_gc, allow_bounded=allow_bounded)
         run = partial(
-            check, target, sessions=options.sessions, cycles=options.cycles, use=use, paths=paths, scope=scope
+            check,
+            target,
+            sessions=options.sessions,
+            cycles=options.cycles,
+            use=use,
+            paths=paths,
+            scope=scope,
+            frame=sys._getframe(1),
         )
         return self._judged(await asyncio.to_thread(_outcome, run), options)
 
@@ -135,7 +151,12 @@ def judge(report: Report, *, allow_gc: bool, allow_bounded: bool) -> tuple[list[
     remarks: list[str] = []
     if report.leaks:
         failures.append(f"this leaks.\n{report.text()}")
-    elif report.never:
+    elif report.test_keeps:
+        failures.append(
+            "your test itself keeps what the sessions have made, so that nothing can be said of the app.\n"
+            f"{report.text()}"
+        )
+    elif report.never and report.keeper != TOOL:
         (remarks if allow_bounded else failures).append(
             f"closed kernels are kept, but no more and more of them.\n{report.text()}"
         )

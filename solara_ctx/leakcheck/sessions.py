@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import gc
 import inspect
+import sys
 import threading
 import time
 import traceback
@@ -16,12 +17,14 @@ import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
+from types import FrameType
 from typing import cast
 
 from starlette.requests import HTTPConnection
 
 from solara_ctx.context import VirtualKernelContext
 from solara_ctx.leakcheck.findings import Report, Tally
+from solara_ctx.leakcheck.onlookers import Onlookers
 from solara_ctx.leakcheck.visitor import Inbox, NoAnswer, PageFailed, Visitor
 from solara_ctx.registry import KernelRegistry
 from solara_ctx.run import PageFunction
@@ -61,6 +64,7 @@ def check(
     use: Use | None = None,
     paths: Sequence[str] | None = None,
     scope: Mapping[str, object] | None = None,
+    frame: FrameType | None = None,
 ) -> Report:
     """Run sessions, and see what is left of them.  Blocks; any thread: the sessions have a thread and an event loop of
     their own.
@@ -74,13 +78,15 @@ def check(
         use: Uses the page; where not given, every button is clicked and every simple value changed.
         paths: Which pages, by path; all where not given.
         scope: What the ASGI scope of the page's request has beside the usual: a `user`, `headers`.
+        frame: Whose variables, and whose callers' variables, are not the app's; the caller's where not given.
 
     Raises:
         CannotCheck: the target is nothing that can be checked, a page function failed, or a page did not answer.
     """
     if sessions < 1 or cycles < FEWEST_CYCLES:
         raise CannotCheck(f"a leak shows in {FEWEST_CYCLES} cycles of 1 session or more, not in {cycles} of {sessions}")
-    run = _Run(target, sessions=sessions, cycles=cycles, use=use, paths=paths, scope=scope or {})
+    onlookers = Onlookers(sys._getframe(1) if frame is None else frame)
+    run = _Run(target, sessions=sessions, cycles=cycles, use=use, paths=paths, scope=scope or {}, onlookers=onlookers)
     with collection_off():
         return _in_a_thread(run.check)
 
@@ -97,6 +103,7 @@ class _Run:
         use: Use | None,
         paths: Sequence[str] | None,
         scope: Mapping[str, object],
+        onlookers: Onlookers,
     ) -> None:
         self._target, self._apps = find_apps(target)
         self._pages = [
@@ -108,7 +115,9 @@ class _Run:
         self._cycles = cycles
         self._use = use
         self._scope = scope
-        self.tally = Tally([app.leaks for _, app in self._apps], per_cycle=sessions * len(self._pages))
+        self.tally = Tally(
+            [app.leaks for _, app in self._apps], per_cycle=sessions * len(self._pages), onlookers=onlookers
+        )
 
     async def check(self) -> Report:
         """All cycles, and what they have left."""
