@@ -30,6 +30,8 @@ def event_loop_never_blocked() -> Iterator[None]:
             # psutil reads /proc, which is memory and no disk.
             function.can_block_in("solara_ctx/web/resourcez.py", {"take_snapshot", "machine"})
             function.can_block_in("solara_ctx/memory.py", {"resident_bytes"})
+            # A test notes there when something died, wherever that was.
+            function.can_block_in("tests/support/reclaim.py", {"now"})
             # coverage's own lock, which its tracer takes wherever a line runs for the first time.
             function.can_block_in("coverage/collector.py", {"lock_data"})
             # Starlette's first answer with a file reads the system's table of media types, once.

@@ -209,7 +209,7 @@ class KernelShell(ZMQInteractiveShell):
         `run_code` has the traceback in a local variable when it calls the handler: its frame is in a cycle with itself.
         """
         super().set_custom_exc(exc_tuple, handler)  # type: ignore[no-untyped-call]
-        show = self.CustomTB
+        show: Callable[..., Any] = self.CustomTB
 
         def show_and_note(etype: type[BaseException], value: BaseException, *more: Any, **options: Any) -> Any:
             try:
@@ -217,7 +217,7 @@ class KernelShell(ZMQInteractiveShell):
             finally:
                 self.reporter.note(value)
 
-        self.CustomTB = show_and_note
+        self.CustomTB = show_and_note  # type: ignore[assignment]  # upstream's own is a method
 
     @contextmanager
     def _tee(self, channel: str) -> Iterator[None]:  # noqa: ARG002 - upstream's signature

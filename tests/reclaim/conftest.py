@@ -22,6 +22,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         endings = sorted(reclaim.endings, key=lambda ending: ending.after_s)
         typical, worst = endings[len(endings) // 2], endings[-1]
         terminalreporter.write_line(
-            f"reclaim: {len(endings)} ends; the last thing died {typical.after_s * 1000:.1f} ms after the end in half of "
-            f"them, {worst.after_s * 1000:.1f} ms at worst ({worst.last}, in {worst.test}); {reclaim.AT_ONCE_S * 1000:g} ms are allowed"
+            f"reclaim: {len(endings)} ends; the last thing died {typical.after_s * 1000:.1f} ms after the end in half "
+            f"of them, {worst.after_s * 1000:.1f} ms at worst ({worst.last}, in {worst.test}); "
+            f"{reclaim.AT_ONCE_S * 1000:g} ms are allowed"
         )

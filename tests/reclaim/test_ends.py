@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import httpx2
 import ipywidgets as widgets
@@ -14,11 +14,10 @@ from tests.support.fakes import PATIENCE_S
 from tests.support.reclaim import Deaths, used, watched
 from tests.support.visits import Site, Visit, serving
 
-
 CLICK = {"method": "custom", "content": {"event": "click"}}
 
 
-def closed_for(site: Site) -> dict[str, int]:
+def closed_for(site: Site) -> Mapping[str, int]:
     return site.app.registry.stats().closed_total
 
 

@@ -1,4 +1,4 @@
-"""What others keep of a kernel keeps nothing of it: copies of variables, errors, futures, reports and ways to unregister."""
+"""What others keep of a kernel keeps nothing of it: copies of variables, errors, futures, reports, handles."""
 
 import asyncio
 import concurrent.futures

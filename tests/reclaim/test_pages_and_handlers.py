@@ -10,7 +10,6 @@ import comm
 import ipywidgets as widgets
 import pytest
 import traitlets
-from comm.base_comm import BaseComm
 from ipykernel.comm import Comm
 from IPython import get_ipython
 from IPython.display import display
@@ -42,16 +41,17 @@ def targets(box: widgets.Widget) -> None:
     """Targets that the page may open, and comms of the kernel's own, with callbacks that refer to everything."""
     manager = get_ipython().kernel.comm_manager
 
-    def opened(its_comm: BaseComm, message: dict[str, Any]) -> None:
+    def opened(its_comm: Any, message: dict[str, Any]) -> None:
         its_comm.on_msg(lambda said: its_comm.send({"children": len(box.children), "said": len(said)}))
         its_comm.on_close(lambda said: (its_comm, box))
         its_comm.send({"opened": True})
 
     manager.register_target("mine", opened)
-    for made in (comm.create_comm(target_name="theirs"), Comm(target_name="theirs", data={"a": 1})):
-        made.on_msg(lambda said, made=made: (box, made))
-        made.on_close(lambda said, made=made: (box, made))
-        box.mine = made
+    made: list[Any] = [comm.create_comm(target_name="theirs"), Comm(target_name="theirs", data={"a": 1})]
+    for one in made:
+        one.on_msg(lambda said: (box, made))
+        one.on_close(lambda said: (box, made))
+    box.mine = made
 
 
 def hooks(box: widgets.Widget) -> None:
@@ -96,11 +96,11 @@ async def test_what_kernel_start_hooks_register() -> None:
     began: list[str] = []
     deaths = Deaths()
 
-    def at_start() -> Callable[[], None]:
+    def at_start() -> Callable[[], object]:
         label, context = widgets.Label(), get_current_context()
         deaths.watch("label", label)
         began.append(context.id)
-        return lambda: label.close() or context.close()  # type: ignore[func-returns-value]
+        return lambda: (label.close(), context.close())
 
     async with serving(everything) as site:
         site.app.on_kernel_start(at_start)
@@ -132,8 +132,9 @@ async def test_comms_that_the_page_opens() -> None:
         await deaths.at_once()
 
 
-def comm_of(visit: Visit, comm_id: str) -> BaseComm:
-    return visit.context.host.comm_manager.comms[comm_id]  # type: ignore[union-attr]
+def comm_of(visit: Visit, comm_id: str) -> object:
+    host: Any = visit.context.host
+    return host.comm_manager.comms[comm_id]
 
 
 class Listener:
@@ -164,7 +165,7 @@ def by_observe(box: widgets.Widget, listener: Listener) -> Callable[[], object]:
 def by_unobserve_all(box: widgets.Widget, listener: Listener) -> Callable[[], object]:
     slider = widgets.IntSlider()
     slider.observe(listener.react, "value")
-    return slider.unobserve_all
+    return lambda: slider.unobserve_all()  # noqa: PLW0108 - typed
 
 
 def by_on_msg(box: widgets.Widget, listener: Listener) -> Callable[[], object]:
@@ -205,7 +206,7 @@ def by_event_of_the_shell(box: widgets.Widget, listener: Listener) -> Callable[[
 def by_closing(box: widgets.Widget, listener: Listener) -> Callable[[], object]:
     button = widgets.Button()
     button.on_click(listener.react)
-    return button.close
+    return lambda: button.close()  # noqa: PLW0108 - typed
 
 
 @pytest.mark.parametrize(
@@ -423,7 +424,12 @@ async def test_frames_that_wait_to_be_sent() -> None:
 
     def page() -> widgets.Widget:
         box, button = everything(), widgets.Button(description="much")
-        button.on_click(lambda _: [setattr(button, "tooltip", f"{number}" * 1000) for number in range(1000)])
+
+        def change(_: object) -> None:
+            for number in range(1000):
+                button.tooltip = str(number) * 1000
+
+        button.on_click(change)
         return widgets.VBox([box, button])
 
     async with serving(page) as site:

@@ -1,6 +1,7 @@
 """A shell that was used goes with its kernel, with each of its parts: they refer to each other in every direction."""
 
 from collections.abc import Callable
+from typing import Any
 
 import ipywidgets as widgets
 import pytest
@@ -63,7 +64,8 @@ class Mine(Magics):
     @line_magic
     def mine(self, line: str) -> None:
         """Keep what there is."""
-        self.seen = (self.shell, self.shell.user_ns["box"], line)
+        shell: Any = self.shell
+        self.seen = (shell, shell.user_ns["box"], line)
 
 
 def a_magic_of_its_own(box: widgets.Widget) -> None:
@@ -114,7 +116,7 @@ def formatters_and_events(box: widgets.Widget) -> None:
     shell.display_formatter.formatters["text/html"].for_type(widgets.VBox, lambda value: f"{shell}{box}")
     shell.display_formatter.formatters["text/plain"].for_type_by_name("decimal", "Decimal", lambda *_: str(box))
     shell.events.register("pre_run_cell", lambda info: (shell, box))
-    shell.input_transformers_post.append(lambda lines: lines if box else lines)
+    shell.input_transformers_post.append(lambda lines: lines[: len(box.children) + len(lines)])
     shell.set_hook("editor", lambda *_: box)
     shell.set_custom_completer(lambda *_: [str(box)])
     shell.run_cell("1 + 1")

@@ -10,7 +10,7 @@ from IPython import get_ipython
 from IPython.core.completer import provisionalcompleter
 from IPython.display import display
 
-from tests.support.kernels import every_core_widget
+from tests.support.kernels import every_core_widget, fail
 
 
 class Panel(widgets.VBox):
@@ -87,7 +87,7 @@ def write_into_outputs() -> None:
     with out:
         print("text")
         display("x", out)
-        raise LookupError("into the output")
+        fail()
     out.append_stdout("x")
     thread = threading.Thread(target=out.capture()(partial(print, "from a thread")))
     thread.start()

@@ -10,6 +10,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from ipywidgets import CallbackDispatcher
@@ -38,6 +39,52 @@ endings: list[Ending] = []
 """Those of this run of the tests."""
 
 
+class _Moment(NamedTuple):
+    """A point in time."""
+
+    at_s: float
+    waited_s: float
+    """For how long the threads of this process had been ready to run without a processor to run on."""
+
+    def after_s(self, earlier: "_Moment") -> float:
+        """The time since then, but for the part of it in which the machine was busy with others."""
+        return self.at_s - earlier.at_s - max(0.0, self.waited_s - earlier.waited_s)
+
+
+_TASKS = Path("/proc/self/task")
+_LOOK_EVERY_S = 0.001
+
+
+class _Clock:
+    """Tells moments.
+
+    One process among many on a small machine may have to wait for its turn longer than anything here may take, and
+    all of its threads wait for the one that has the interpreter's lock and no processor.  Linux counts that.
+    """
+
+    def __init__(self) -> None:
+        self._last = _Moment(0.0, 0.0)
+
+    def now(self) -> _Moment:
+        """The moment.  Any thread."""
+        at_s = time.monotonic()
+        last = self._last
+        if at_s - last.at_s < _LOOK_EVERY_S:
+            return _Moment(at_s, last.waited_s)
+        self._last = _Moment(at_s, sum(map(_waited_s, _TASKS.iterdir())) if _TASKS.exists() else 0.0)
+        return self._last
+
+
+def _waited_s(thread: Path) -> float:
+    try:
+        return int((thread / "schedstat").read_text().split()[1]) / 1e9
+    except OSError:  # it has just ended, or this kernel does not count
+        return 0.0
+
+
+_clock = _Clock()
+
+
 class _Announced(threading.Event):
     """A `closed_event` that notes when it was set."""
 
@@ -61,12 +108,13 @@ class Deaths:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._change = asyncio.Event()
+        self._numbers = 0
         self._living: dict[str, weakref.ref[Any]] = {}
-        self._died: dict[str, float] = {}
-        self._end: float | None = None
+        self._died: dict[str, _Moment] = {}
+        self._end: _Moment | None = None
 
     def __len__(self) -> int:
-        return len(self._living) + len(self._died)
+        return self._numbers
 
     @property
     def alive(self) -> list[str]:
@@ -85,7 +133,8 @@ class Deaths:
 
     def watch(self, name: str, thing: object) -> None:
         """Note when *thing* dies."""
-        name = f"{name} #{len(self)}"
+        name = f"{name} #{self._numbers}"
+        self._numbers += 1
         self._living[name] = weakref.ref(thing, partial(self._note, name))
 
     def watch_kernel(self, context: VirtualKernelContext) -> None:
@@ -152,7 +201,7 @@ class Deaths:
 
     def end_now(self) -> None:
         """From now on nothing may be alive any more.  Any thread."""
-        self._end = time.monotonic()
+        self._end = _clock.now()
         self._tell()
 
     async def ended(self) -> None:
@@ -177,7 +226,7 @@ class Deaths:
         except TimeoutError:
             raise AssertionError(self._explained(names)) from None
         assert self._end is not None
-        after_s = {name: self._died[name] - self._end for name in self._of(self._died, names)}
+        after_s = {name: self._died[name].after_s(self._end) for name in self._of(self._died, names)}
         last = max(after_s, key=after_s.__getitem__)
         endings.append(Ending(os.environ["PYTEST_CURRENT_TEST"], last, after_s[last]))
         late = {name: f"{seconds * 1000:.1f} ms" for name, seconds in after_s.items() if seconds > AT_ONCE_S}
@@ -199,7 +248,7 @@ class Deaths:
                 await self._change.wait()
 
     def _note(self, name: str, reference: "weakref.ref[Any]") -> None:
-        self._died[name] = time.monotonic()
+        self._died[name] = _clock.now()
         del self._living[name]
         if self.has_ended:
             self._tell()

@@ -12,6 +12,7 @@ import httpx2
 from starlette.types import Message, Scope
 
 from solara_ctx import KernelApp, Settings, VirtualKernelContext
+from solara_ctx.web.pages import PageCallable
 from tests.support.fakes import PATIENCE_S
 from tests.support.kernels import Json, decode, request
 
@@ -66,7 +67,7 @@ class Visit:
         self._to_app = asyncio.Queue()
         self._accepted, self.closed = False, None
         self._to_app.put_nowait({"type": "websocket.connect"})
-        self._connection = asyncio.create_task(self._app(self._scope(), self._to_app.get, self._take))  # type: ignore[arg-type]
+        self._connection = asyncio.create_task(self._app(self._scope(), self._to_app.get, self._take))
         self._connection.add_done_callback(self._ended)
         self._through.clear()
         await self.until(lambda: self._accepted or self.closed is not None)
@@ -203,11 +204,10 @@ class Site:
 
 
 @asynccontextmanager
-async def serving(page: Callable[[], object], **settings: object) -> AsyncIterator[Site]:
+async def serving(page: PageCallable, **settings: object) -> AsyncIterator[Site]:
     """A started app; at the end every kernel is closed, and everybody leaves."""
     # In a thread, because it reads the frontend's manifest.
     site = Site(await asyncio.to_thread(KernelApp, page, settings=Settings(**settings)))
-    async with asyncio.timeout(3 * PATIENCE_S):
-        async with site.app.lifespan():
-            yield site
-        await site.end()
+    async with site.app.lifespan():
+        yield site
+    await site.end()
