@@ -48,9 +48,22 @@ def _root(path: Path, roots: Roots) -> Step | None:
         return _running(path[0], roots)
     if kind == "signal":
         return Step(Link(text=f"handler of {roots.signal_name(path[0])}", kind="signal"), 0)
+    if kind == "logger" and len(path) > 1:
+        return _logger(path, roots)
     if len(path) == 1 and kind not in {"", "module"}:
         return Step(holders.alone(path[0], kind), 1)
     return None
+
+
+def _logger(path: Path, roots: Roots) -> Step | None:
+    """A logger: one that a user's module has as a variable, with the line of that."""
+    step = holders.step(path, 0)
+    found = roots.variable_of(path[0])
+    if step is None or found is None:
+        return step
+    where = Place(found[0], source.line_of(*found))
+    text = f"{wording.place(where.file, where.line)} {step.link.text}"
+    return Step(_link(text, "logger", where), step.following)
 
 
 def _running(thing: object, roots: Roots) -> Step | None:

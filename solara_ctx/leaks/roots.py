@@ -77,6 +77,19 @@ class Roots:
     def module_name(self, thing: object) -> str | None:
         return self._modules.get(id(thing))
 
+    def variable_of(self, thing: object) -> tuple[str, str] | None:
+        """File and name of a variable in users' modules that is *thing*."""
+        for name in list(self._modules.values()):
+            variables = peek.module_namespace(name)
+            file = None if variables is None else peek.exact_str(dict.get(variables, "__file__"))
+            if variables is None or file is None or not wording.is_users(file):
+                continue
+            key = peek.key_of(variables, thing)
+            variable = None if key is None else peek.exact_str(key[0])
+            if variable is not None:
+                return file, variable
+        return None
+
     def objects(self) -> Held:
         """From where to search onwards.  Holds the local variables of running frames: drop it soon."""
         found = Held()

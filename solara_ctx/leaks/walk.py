@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 
 from solara_ctx.leaks.roots import Held, Roots
 
-# The time that one look at all objects may take at most, and with it keep all other threads waiting.
-_LOOK_S = 0.05
+# The time that one look at all objects should take, and keep all other threads waiting; it may take twice as long.
+_LOOK_S = 0.03
 _MOST_AT_ONCE = 64
 # From how many objects on, in one level or in all, it is cheaper to search onwards from the roots: however many objects
 # the process has, as both grow with it.
@@ -81,7 +81,10 @@ class Search:
                 found = gc.get_referrers(*asked)
                 seconds = time.thread_time() - began
                 start = min(start + portion, end)
-                portion = max(1, min(_MOST_AT_ONCE, portion * 2)) if seconds < _LOOK_S else max(1, portion // 2)
+                if seconds < _LOOK_S:
+                    portion = min(_MOST_AT_ONCE, portion * 2)
+                elif seconds > 2 * _LOOK_S:
+                    portion = max(1, portion // 2)
                 self._meet(found, self.levels[id(self.met[start - 1])] + 1, but=asked)
                 del found, asked
         self.is_closed = True

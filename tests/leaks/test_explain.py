@@ -364,6 +364,28 @@ def test_logging_handler() -> None:
     assert found.culprit == found.links[1]
 
 
+log = logging.getLogger("tests.explain.shop")  # line: log
+
+
+def test_logger_of_a_module() -> None:
+    """A logger that a user's module has as a variable comes with the line of that."""
+
+    class Handler(logging.Handler):
+        label: object = None
+
+    def hold(label: Label) -> None:
+        handler = Handler()
+        handler.label = label
+        log.addHandler(handler)
+
+    try:
+        found = kept(hold)
+    finally:
+        log.handlers.clear()
+    assert found.text().startswith(f"{at('log')} logger 'tests.explain.shop', handlers[0] -> Handler.label (")
+    assert found.culprit == found.links[0]
+
+
 def identity(value: object) -> object:
     return value
 
