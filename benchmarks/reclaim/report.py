@@ -19,19 +19,25 @@ class _Row:
     label: str
     figure: Callable[[Round], float]
     unit: str
-    floor: float
-    """The smallest difference that is more than noise, in the unit of the figure."""
+    floor: float | None
+    """The smallest difference that is more than noise, in the unit of the figure; None where a ratio says nothing."""
+
+    def cells(self, ours: Sequence[Round], theirs: Sequence[Round]) -> list[str]:
+        mine, other = ([self.figure(each) for each in rounds] for rounds in (ours, theirs))
+        ratio = "" if self.floor is None else _shown(ratios(other, mine, floor=self.floor))
+        return [f"{self.label}, {self.unit}", _shown(Spread.of(mine)), _shown(Spread.of(other)), ratio]
 
 
 _ROWS = (
     _Row("in use per open kernel", lambda r: r.used_mib(r.opened) * 1024 / r.found["contexts"], "KiB", 1),
     _Row(f"still in use, {_GRACE}", lambda r: r.used_mib(r.closed), "MiB", 0.1),
     _Row(f"still in use, {_REST}", lambda r: r.used_mib(r.rested), "MiB", 0.1),
+    _Row("still in use, after a full collection", lambda r: r.used_mib(r.collected), "MiB", 0.1),
     _Row("process, per open kernel", lambda r: r.held_mib(r.opened) * 1024 / r.found["contexts"], "KiB", 1),
     _Row(f"process, {_GRACE}", lambda r: r.held_mib(r.closed), "MiB", 0.1),
     _Row(f"process, {_REST}", lambda r: r.held_mib(r.rested), "MiB", 0.1),
     _Row("longest pause of the loop while they close", lambda r: r.pause_s * 1000, "ms", TICK_S * 1000),
-    _Row("the same of an idle process beside it", lambda r: r.noise_s * 1000, "ms", TICK_S * 1000),
+    _Row("the same of an idle process beside it", lambda r: r.noise_s * 1000, "ms", None),
     _Row(f"longest pause in the {REST_S:g} s after", lambda r: r.pause_after_s * 1000, "ms", TICK_S * 1000),
     _Row("from the first beacon to the last close", lambda r: r.close_s, "s", 0.01),
     _Row("a full collection at the end", lambda r: r.collect_s * 1000, "ms", 1),
@@ -43,15 +49,7 @@ def report(rounds: Sequence[Round], *, kernels: int) -> str:
     """The figures of all rounds: the median, and from the lowest to the highest."""
     ours, theirs = ([each for each in rounds if each.side == side.name] for side in (Ours, Solara))
     head = [f"{kernels} kernels, {len(ours)} rounds each", Ours.name, Solara.name, "ratio"]
-    rows = [
-        [
-            f"{row.label}, {row.unit}",
-            _shown(Spread.of([row.figure(each) for each in ours])),
-            _shown(Spread.of([row.figure(each) for each in theirs])),
-            _shown(ratios([row.figure(each) for each in theirs], [row.figure(each) for each in ours], floor=row.floor)),
-        ]
-        for row in _ROWS
-    ]
+    rows = [row.cells(ours, theirs) for row in _ROWS]
     for moment, words in ((_closed, _GRACE), (_rested, _REST)):
         rows += [
             [f"{kind} alive, {words}", *(_alive(side, kind, moment) for side in (ours, theirs)), ""] for kind in _KINDS

@@ -60,8 +60,8 @@ class Channel:
     @classmethod
     async def open(cls, url: str, cookies: str) -> "Channel":
         headers = {"Cookie": cookies}
-        # `max_queue`: what nobody reads here must not keep the server from sending. No deflate, as it would take
-        # the client's processor too, and both systems leave it to the server.
+        # `max_queue`: what nobody reads here must not keep the server from sending. Compression is offered, as every
+        # browser does.
         socket = await connect(url, additional_headers=headers, max_size=None, max_queue=None, proxy=None)
         return cls(socket)
 
