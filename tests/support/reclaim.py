@@ -150,20 +150,26 @@ class Deaths:
         self.watch("bound page function", context._page)
         self.watch_run(context)
 
-    def watch_connection(self, visit: Visit) -> None:
-        """Note when the server's side of a page's websocket dies: its tasks, their coroutines and the socket."""
+    def watch_connections(self, kernel_id: str) -> None:
+        """Note when the websockets of a kernel's pages die, and the tasks that serve them.  On the server's loop."""
         sockets = {
             id(thing): thing
             for thing in gc.get_objects()
-            if type(thing) is WebSocket and thing.path_params["kernel_id"] == visit.kernel_id
+            if type(thing) is WebSocket and thing.path_params["kernel_id"] == kernel_id
         }
         for socket in sockets.values():
             self.watch("websocket", socket)
         for task in asyncio.all_tasks():
             coroutine = task.get_coro()
-            if task is visit.connection or any(id(part) in sockets for part in gc.get_referents(coroutine)):
+            if any(id(part) in sockets for part in gc.get_referents(coroutine)):
                 self.watch("connection task", task)
                 self.watch("connection coroutine", coroutine)
+
+    def watch_connection(self, visit: Visit) -> None:
+        """Note when the server's side of a page's websocket dies, the task included that the page has started."""
+        self.watch_connections(visit.kernel_id)
+        self.watch("connection task", visit.connection)
+        self.watch("connection coroutine", visit.connection.get_coro())
 
     def watch_run(self, context: VirtualKernelContext) -> None:
         """Note when that dies of a kernel which dies with a restart, too."""
