@@ -16,6 +16,8 @@ from solara_ctx.leakcheck.messages import HEADER, Failure, Hello, Request, decod
 T = TypeVar("T")
 
 _STOP_S = 30.0
+# From a connection that breaks to the end of the process.
+_END_S = 1.0
 # Of a log that explains a failure, the end is what tells.
 _LOG_LINES = 40
 # glibc gives each thread a heap of its own, and each keeps some memory in reserve: megabytes of noise.
@@ -108,6 +110,15 @@ class AppProcess:
             return await asyncio.to_thread(_uss, self._process.pid)
         except psutil.Error as error:
             raise AppFailed(f"the memory of the app's process can't be read: {error}") from error
+
+    async def why(self, error: AppFailed) -> AppFailed:
+        """What to say of a page that failed: that the app has ended, if that is why."""
+        if self._process is None:
+            return error
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_END_S):
+                return AppFailed(await self._failure(f"the app ended with status {await self._process.wait()}"))
+        return error
 
     async def _receive(self, kind: type[T], timeout_s: float, what: str) -> T:
         if self._process is None or self._process.stdout is None:

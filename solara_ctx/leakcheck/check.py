@@ -149,17 +149,19 @@ class _Run:
 
     async def _sessions(self, count: int) -> Kernels:
         """Open that many pages at once, use and close them, and wait until the server says that all is over."""
-        timeout_s = self._plan.timeout_s
-        opening = [self._chromium.open(self._next_url(), timeout_s=timeout_s) for _ in range(count)]
+        opening = [self._chromium.open(self._next_url(), timeout_s=self._plan.timeout_s) for _ in range(count)]
         opened = await asyncio.gather(*opening, return_exceptions=True)
         pages = [page for page in opened if not isinstance(page, BaseException)]
+        failures = [page for page in opened if isinstance(page, BaseException)]
         try:
-            if len(pages) < count:
-                raise next(page for page in opened if isinstance(page, BaseException))
-            await together(self._plan.use(page) for page in pages)
-            await self._idle()
+            if not failures:
+                await together(self._plan.use(page) for page in pages)
+                await self._idle()
         finally:
-            await together(self._chromium.leave(page) for page in pages)
+            left = await asyncio.gather(*map(self._chromium.leave, pages), return_exceptions=True)
+            failures += [error for error in left if isinstance(error, BaseException)]
+        for error in failures:
+            raise await self._app.why(error) if isinstance(error, AppFailed) else error
         return await self._settled()
 
     async def _uses(self, page: Page, count: int) -> Kernels:

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 import sys
+import traceback
 from pathlib import Path
 
 from solara_ctx.leakcheck import report, summary
@@ -15,12 +16,14 @@ from solara_ctx.leakcheck.results import Result
 from solara_ctx.leakcheck.use import load_script, use_everything
 from solara_ctx.serving import UsageError
 
+_FAILED = 2
+
 
 def run(options: argparse.Namespace) -> int:
     """Do what the command line asks for.
 
     Returns:
-        The exit status: 0 for a plateau, 1 for a leak.
+        The exit status: 0 for a plateau, 1 for a leak, 2 where an error of the script's, or ours, has ended the check.
 
     Raises:
         UsageError: there is no browser, or the app can't be checked.
@@ -39,6 +42,9 @@ def run(options: argparse.Namespace) -> int:
         result, files = asyncio.run(_check(plan, headed=options.headed))
     except (AppFailed, NoBrowser) as error:
         raise UsageError(str(error)) from None
+    except Exception:  # noqa: BLE001 - Python's own status for it is 1, which would say that there is a leak
+        traceback.print_exc()
+        return _FAILED
     out = sys.stderr if options.json else sys.stdout
     for line in summary.lines(result):
         out.write(f"{line}\n")

@@ -8,7 +8,6 @@ import os
 import pickle
 import select
 import signal
-import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -52,10 +51,14 @@ def in_a_copy(function: Callable[[], T], *, timeout_s: float) -> T:
 def _answer_and_end(function: Callable[[], object], writing: int) -> None:
     """In the copy; never returns: neither the app's `atexit` callbacks nor its threads are to notice."""
     try:
+        try:
+            answer = pickle.dumps(function(), protocol=pickle.HIGHEST_PROTOCOL)
+        except BaseException as error:  # noqa: BLE001 - nothing may get out of here
+            # First, because the end of the pipe is the end of the copy.
+            os.write(2, f"leakcheck: {error!r}\n".encode())
+            answer = b""
         with os.fdopen(writing, "wb") as stream:
-            pickle.dump(function(), stream, protocol=pickle.HIGHEST_PROTOCOL)
-    except BaseException as error:  # noqa: BLE001 - nothing may get out of here
-        os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, f"leakcheck: {error!r}\n".encode())
+            stream.write(answer)
     finally:
         os._exit(0)
 

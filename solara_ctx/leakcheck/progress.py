@@ -40,7 +40,7 @@ class Progress:
 
     def app(self, target: str, url: str, log: Path, paths: Sequence[str]) -> None:
         """The app is being served."""
-        self.line(f"checking {target}, served at {url}{', '.join(paths)}")
+        self.line(f"checking {target}, served at {url} ({', '.join(paths)})")
         self.line(f"  its log: {log}")
 
     def begin(self, text: str) -> None:

@@ -62,12 +62,13 @@ def theil_sen(xs: Sequence[float], ys: Sequence[float]) -> Slope:
 def still_grows(counts: Sequence[int]) -> bool:
     """Whether a count goes on growing to the end of the run, rather than having reached a bound.
 
-    It has to grow in most steps of the later half, among them one of the last two, and never mind a step that
-    missed one: what leaks in one session of three grows in most cycles of ten.
+    It has to grow in at least half of the steps of the later half, in all where these are but two, and in one of the
+    last two: what leaks in one session of three grows in most cycles of ten.
     """
     steps = [after - before for before, after in itertools.pairwise(counts)]
     if len(steps) < _FEWEST_STEPS:
         return False
     half = steps[len(steps) // 2 :] if len(steps) > _FEWEST_STEPS else steps
     grown = [step > 0 for step in half]
-    return sum(grown) * 3 >= len(grown) * 2 and any(grown[-2:]) and sum(half) > 0
+    enough = all(grown) if len(grown) <= _FEWEST_STEPS else sum(grown) * 2 >= len(grown)
+    return enough and any(grown[-2:]) and sum(half) > 0

@@ -1,14 +1,13 @@
 """Where what is left was made."""
 
-import gc
-from collections.abc import Iterator
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from solara_ctx.leakcheck.origins import Tracing
-
-MODULE = """
+APP = """
 KEPT = []
 
 
@@ -17,57 +16,55 @@ class Box:
         self.content = content
 
 
-def leak():
+def instance():
     inner = [object() for _ in range(50)]
     KEPT.append(Box(inner))
 
 
-def plain():
+def data():
     KEPT.append(bytes(100_000))
 
 
-def mend():
+def nothing():
     Box([])
+"""
+# In a process of its own: tracing goes by all objects that there are, and those of a test run are many.
+LOOK = """
+import dataclasses, json, sys
+import app
+from solara_ctx.leakcheck.origins import Tracing
+tracing = Tracing()
+getattr(app, sys.argv[1])()
+print(json.dumps(dataclasses.asdict(tracing.stop())))
 """
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> Iterator[dict[str, object]]:
-    """The names of a module of an app."""
-    file = tmp_path / "app.py"
-    file.write_text(MODULE)
-    names: dict[str, object] = {"__name__": "app"}
-    exec(compile(MODULE, file, "exec"), names)  # noqa: S102 - the test's own
-    yield names
-    gc.unfreeze()
+def made(tmp_path: Path, request: pytest.FixtureRequest) -> dict[str, object]:
+    """What was traced while a function of an app ran."""
+    (tmp_path / "app.py").write_text(APP)
+    path = {"PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[2]}"}
+    done = subprocess.run(  # noqa: S603 - this very Python
+        [sys.executable, "-c", LOOK, request.param], env=path, capture_output=True, text=True, check=True
+    )
+    answer: dict[str, object] = json.loads(done.stdout)
+    return answer
 
 
-def call(app: dict[str, object], name: str) -> None:
-    function = app[name]
-    assert callable(function)
-    function()
+@pytest.mark.parametrize(
+    ("made", "line", "size"), [("instance", 12, 40), ("data", 16, 100_000)], indirect=["made"], ids=["instance", "data"]
+)
+def test_what_was_handed_over_comes_first(made: dict[str, list[dict[str, object]]], line: int, size: int) -> None:
+    """The instance that a list got, before what is in it, also where tracemalloc finds no instances; and bytes, which
+    are no matter for the garbage collector.
+    """
+    first = made["origins"][0]
+    assert (first["line"], first["code"], first["entry"]) == (line, APP.splitlines()[line - 1].strip(), True)
+    assert isinstance(first["size"], int)
+    assert first["size"] >= size
 
 
-def test_what_was_handed_over_comes_first(app: dict[str, object]) -> None:
-    """The instance that the list got, before what is in it; also where tracemalloc does not find instances."""
-    tracing = Tracing()
-    call(app, "leak")
-    first = tracing.stop().origins[0]
-    assert (first.line, first.code, first.entry) == (12, "KEPT.append(Box(inner))", True)
-
-
-def test_data_without_references(app: dict[str, object]) -> None:
-    """Bytes are no matter for the garbage collector, and are found all the same."""
-    tracing = Tracing()
-    call(app, "plain")
-    diagnosis = tracing.stop()
-    assert diagnosis.origins[0].line == 16
-    assert diagnosis.origins[0].size > 100_000
-    assert diagnosis.size >= diagnosis.origins[0].size
-
-
-def test_nothing_left(app: dict[str, object]) -> None:
-    """What is gone is not named."""
-    tracing = Tracing()
-    call(app, "mend")
-    assert [origin for origin in tracing.stop().origins if origin.file.endswith("app.py") and origin.size > 1000] == []
+@pytest.mark.parametrize("made", ["nothing"], indirect=True)
+def test_what_is_gone_is_not_named(made: dict[str, object]) -> None:
+    """Nothing is left."""
+    assert (made["origins"], made["size"]) == ([], 0)
