@@ -117,11 +117,12 @@ def growers(
         raise ValueError(f"growth shows in {_FEWEST_STEPS + 1} censuses or more, not in {len(censuses)}")
     later = censuses[-1 - max(_FEWEST_STEPS, round(steps * _LATER_PART)) :]
     search = _Search(later, (*OWN, *ignore))
-    drafts = search.counts() or []
+    drafts = search.counts()
     drafts += search.containers()
     drafts = drafts or [*search.types(), *search.values()]
     # Only now, when no frame of the search holds any more what it has found: it would be the holder that is named.
-    return [draft.finished(per, explain_with if number < _EXPLAINED else None) for number, draft in enumerate(drafts)]
+    found = [draft.finished(per, explain_with if number < _EXPLAINED else None) for number, draft in enumerate(drafts)]
+    return [grower for grower in found if not _is_noise(grower)]
 
 
 def _is_noise(grower: Grower) -> bool:
@@ -133,7 +134,8 @@ def _is_noise(grower: Grower) -> bool:
         # Tuples, contexts and cells come and go with whatever runs just now.
         return explanation.culprit is None and _tells(grower.what.removeprefix(_INSTANCES)) == _NOTHING
     # A StringIO gathers what is written to it in a list that nobody can see it refer to.
-    return grower.what == "list" and explanation.found and explanation.links[0].kind == "c" and grower.newest[:1] == "'"
+    is_hidden = not explanation.found or explanation.links[0].kind == "c"
+    return grower.what == "list" and is_hidden and grower.newest.startswith(("'", '"', "str of"))
 
 
 def in_step(sizes: Sequence[int]) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 import atexit
 import functools
 import gc
+import io
 import itertools
 import logging
 import threading
@@ -27,6 +28,7 @@ ORDERED: OrderedDict[int, object] = OrderedDict()
 HEAD: list[object] = [None]
 TEXT: list[str] = [""]
 BUFFER = bytearray()
+STREAM = io.StringIO()
 numbers = itertools.count()
 
 
@@ -207,6 +209,11 @@ def test_a_text_that_grows_is_found() -> None:
     assert grower.kind == "value"
     assert grower.per_step == HEAVY_BYTES
     assert "TEXT" in grower.place
+
+
+def test_a_file_in_memory_is_found_once() -> None:
+    """What is written to a StringIO is kept in a list that nobody can see; the StringIO is what is named."""
+    assert only(observe(lambda: STREAM.write("a line of text, and another one\n"))).what == "StringIO"
 
 
 def test_threads_are_found_with_what_they_run() -> None:
