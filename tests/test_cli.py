@@ -1,5 +1,6 @@
 """The command line."""
 
+import importlib
 import pickle
 import sys
 from collections.abc import Iterator
@@ -82,3 +83,21 @@ def test_help_and_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
             main(arguments)
         assert ended.value.code == status
     assert "demo" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("missing", ["playwright", "playwright.async_api", "something_else"])
+def test_leakcheck_without_its_extra(
+    missing: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It says what to install; what else is missing is somebody's error, and is not hidden."""
+
+    def absent(_name: str) -> None:
+        raise ModuleNotFoundError(missing, name=missing)
+
+    monkeypatch.setattr(importlib, "import_module", absent)
+    if missing == "something_else":
+        with pytest.raises(ModuleNotFoundError):
+            main(["leakcheck", "app.py"])
+    else:
+        assert main(["leakcheck", "app.py"]) == 2
+        assert "pip install 'solara-ctx[leakcheck]'" in capsys.readouterr().err

@@ -100,7 +100,7 @@ def _fit(axes: _Axes, verdict: Verdict, color: str) -> list[str]:
     line = f"<line x1='{axes.x(begin):.1f}' y1='{y0:.1f}' x2='{axes.x(end):.1f}' y2='{y1:.1f}' "
     return [
         f"{line} stroke='{color}' stroke-width='6' stroke-linecap='round' opacity='.35'/>",
-        _text(_LEFT + 8, _TOP + 2, slope_in_words(verdict), color, points=12, weight=600),
+        _text(_LEFT, _TOP - 6, slope_in_words(verdict), color, points=12, weight=600),
     ]
 
 

@@ -17,13 +17,15 @@ from solara_ctx.leakcheck.use import load_script, use_everything
 from solara_ctx.serving import UsageError
 
 _FAILED = 2
+_INTERRUPTED = 130
 
 
 def run(options: argparse.Namespace) -> int:
     """Do what the command line asks for.
 
     Returns:
-        The exit status: 0 for a plateau, 1 for a leak, 2 where an error of the script's, or ours, has ended the check.
+        The exit status: 0 for a plateau, 1 for a leak, 2 where an error of the script's or of ours has ended the check,
+        130 after Ctrl-C.
 
     Raises:
         UsageError: there is no browser, or the app can't be checked.
@@ -42,7 +44,9 @@ def run(options: argparse.Namespace) -> int:
         result, files = asyncio.run(_check(plan, headed=options.headed))
     except (AppFailed, NoBrowser) as error:
         raise UsageError(str(error)) from None
-    except Exception:  # noqa: BLE001 - Python's own status for it is 1, which would say that there is a leak
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except Exception:  # noqa: BLE001 - Python's own status is 1, which would say that there is a leak
         traceback.print_exc()
         return _FAILED
     out = sys.stderr if options.json else sys.stdout

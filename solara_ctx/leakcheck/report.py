@@ -96,6 +96,8 @@ def _finding(finding: Finding, *, note: bool = False) -> str:
     code = f"<pre>{escape(finding.code)}</pre>" if finding.code else ""
     steps = "".join(f"<li>{escape(step)}</li>" for step in finding.chain.split(" -> ")) if finding.chain else ""
     chain = f"<ol class='chain'>{steps}</ol>" if steps else ""
+    if finding.chain_svg:
+        chain += f"<details><summary>As a picture</summary>{finding.chain_svg}</details>"
     name = "finding note" if note else "finding"
     return f"<div class='{name}'>{shown_place}{code}<div>{escape(finding.what)}</div>{chain}</div>"
 

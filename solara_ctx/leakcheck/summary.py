@@ -17,7 +17,7 @@ def headline(verdict: Verdict) -> str:
     unit = verdict.series.unit
     scope = "" if unit == "session" else " within one session"
     if not verdict.leaking:
-        return f"PLATEAU{scope}: {slope_in_words(verdict)}"
+        return f"PLATEAU{scope}: nothing grows in step; the memory's slope is noise, {slope_in_words(verdict)}"
     slope, series = verdict.slope, verdict.series
     if slope is not None and slope.low > FLOOR_BYTES:
         return f"LEAK{scope} of {slope_in_words(verdict)}"

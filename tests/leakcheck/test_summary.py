@@ -13,10 +13,13 @@ def test_a_plateau() -> None:
     lines = list(summary.lines(result(series([50.0] * 10), series([50.0] * 10, unit="use"))))
     assert lines == [
         "",
-        "PLATEAU: 0 B per session (95 % confidence: 0 B to 0 B)",
+        "PLATEAU: nothing grows in step; the memory's slope is noise, 0 B per session (95 % confidence: 0 B to 0 B)",
         "  closed kernels: 100 freed at once by reference counting, 0 by the garbage collector, 0 never",
         "",
-        "PLATEAU within one session: 0 B per use (95 % confidence: 0 B to 0 B)",
+        (
+            "PLATEAU within one session: nothing grows in step; the memory's slope is noise, "
+            "0 B per use (95 % confidence: 0 B to 0 B)"
+        ),
         "",
     ]
 
