@@ -1,6 +1,7 @@
 """One check, from the app's start to the verdict."""
 
 import asyncio
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -36,7 +37,7 @@ class Plan:
     """Pages at once in each cycle."""
     cycles: int = 10
     churn: int = 20
-    """Uses within one session; 0 for none."""
+    """Uses within one session, or a few more, so that they make even steps; 0 for none."""
     paths: tuple[str, ...] = ()
     """The paths to open, in turns; all pages of the app where none is given."""
     use: Use = use_everything
@@ -118,8 +119,8 @@ class _Run:
     async def churn(self) -> Series:
         """Uses within one session that stays open."""
         plan, progress = self._plan, self._progress
-        steps = min(_MOST_STEPS, plan.churn)
-        per = plan.churn // steps
+        per = math.ceil(plan.churn / _MOST_STEPS)
+        steps = math.ceil(plan.churn / per)
         url = self._url(0)
         progress.begin(f"{steps * per} uses within one session")
         measures, censuses = list[Measure](), list[Census]()
@@ -208,7 +209,13 @@ class _Run:
 
     async def _diagnosed(self, series: Series, traced: int) -> Series:
         diagnosis = await self._app.ask(Diagnosis, "traced", timeout_s=_ANSWER_S)
-        return replace(series, origins=diagnosis.origins, traced=traced, traced_bytes=diagnosis.size)
+        return replace(
+            series,
+            origins=diagnosis.origins,
+            taken=diagnosis.taken,
+            traced=traced,
+            traced_bytes=diagnosis.size,
+        )
 
     def _next_url(self) -> str:
         self._opened += 1

@@ -18,6 +18,8 @@ from solara_ctx.leaks.explain import Explanation
 FLOOR_BYTES = 30_000.0
 _TWO = 2
 _EACH = 0.9
+_ABOUT = 0.34
+_OPEN_KERNEL = "VirtualKernelContext."
 # With fewer points, the warming up of allocators can look like a line.
 _CLEAR_POINTS = 6
 # Where kernels are kept, whatever they consist of grows, too, which tells nothing more; a container or a count may.
@@ -79,27 +81,42 @@ def _of_growth(growth: Growth, series: Series) -> Finding:
     what = f"{growth.what} grows by {growth.per_step:.3g} per {unit}"
     if growth.bound is not None:
         what += f", up to a bound of {growth.bound}"
+    taken = [taken.origin for taken in series.taken if taken.what == growth.what and _fits(taken.count, growth, series)]
+    origins = taken or series.origins
     if growth.explanation is None:
-        return _with_origin(what, "", series.origins)
-    return _explained(what, growth.explanation, series.origins)
+        return _with_origin(what, "", origins)
+    return _explained(what, growth.explanation, origins)
+
+
+def _fits(count: int, growth: Growth, series: Series) -> bool:
+    """Whether something that has taken so many while it was traced may be what grows by so much at other times."""
+    expected = growth.per_step * series.traced
+    return abs(count - expected) <= expected * _ABOUT
 
 
 def _explained(what: str, explanation: Explanation, origins: Sequence[Origin]) -> Finding:
-    """The line that holds it.  Where the chain begins in user code, that is there; where it begins in the standard
-    library, a logger for example, it is the line that has put it there, which is the one that has made it.
-    """
-    culprit, root = explanation.culprit, explanation.links[0] if explanation.links else None
-    begins_in_user_code = root is not None and root.file is not None and is_user_file(root.file)
-    if culprit is None or culprit.file is None or (not begins_in_user_code and origins and origins[0].entry):
-        return _with_origin(what, explanation.text(), origins, svg=explanation.svg())
+    """The line of the app's code that holds it; where the chain has none, the line that has made it."""
+    culprit = explanation.culprit
+    chain = _chain(explanation)
+    if culprit is None or culprit.file is None or not is_user_file(culprit.file):
+        return _with_origin(what, chain, origins, svg=explanation.svg())
     return Finding(
         what=what,
         file=culprit.file,
         line=culprit.line,
         code=_code(culprit.file, culprit.line),
-        chain=explanation.text(),
+        chain=chain,
         chain_svg=explanation.svg(),
     )
+
+
+def _chain(explanation: Explanation) -> str:
+    """The chain, without the way from the server to a session that is open: that it is there is no wonder."""
+    texts = [link.text for link in explanation.links]
+    opened = [number for number, text in enumerate(texts) if text.startswith(_OPEN_KERNEL)]
+    if not opened or not texts[0].startswith("thread"):
+        return explanation.text()
+    return " -> ".join(["the open session", *texts[opened[0] :]])
 
 
 def _of_memory(series: Series) -> Finding:

@@ -99,10 +99,22 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """An object from before that has taken new ones, and the line that has made most of these."""
+
+    what: str
+    """The type of that object."""
+    count: int
+    """How many it has taken."""
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
     """Where what was left over by some traced sessions was made."""
 
     origins: tuple[Origin, ...] = ()
+    taken: tuple[Taken, ...] = ()
     size: int = 0
     """The bytes of all that is left, what libraries have made for the app's lines included."""
 

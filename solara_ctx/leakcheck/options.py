@@ -6,6 +6,9 @@ from pathlib import Path
 _DESCRIPTION = """Check an app for leaks: serve it in a process of its own, open real Chromium pages, use and close
 them, and measure what is left. The exit status is 0 for a plateau, 1 for a leak, 2 if the app could not be checked."""
 
+FEWEST = 3
+"""What grows in step shows in three measures or more."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Let *parser* take them."""
@@ -14,9 +17,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "target", help="as for `run`; or a whole app with a KernelApp mounted in it, FILE.py:NAME or MODULE:NAME"
     )
     parser.add_argument("--sessions", type=_positive, default=10, help="pages at once in each cycle (%(default)s)")
-    parser.add_argument("--cycles", type=_positive, default=10, help="how often they are opened (%(default)s)")
     parser.add_argument(
-        "--churn", type=_not_negative, default=20, help="uses within one session; 0 for none (%(default)s)"
+        "--cycles", type=_enough, default=10, help="how often they are opened, 3 at least (%(default)s)"
+    )
+    parser.add_argument(
+        "--churn", type=_none_or_enough, default=20, help="uses within one session, 3 at least; 0: none (%(default)s)"
     )
     parser.add_argument(
         "--path", action="append", default=[], help="the path to open; more than one in turns (all pages of the app)"
@@ -38,8 +43,12 @@ def _positive(text: str) -> int:
     return _at_least(text, 1)
 
 
-def _not_negative(text: str) -> int:
-    return _at_least(text, 0)
+def _enough(text: str) -> int:
+    return _at_least(text, FEWEST)
+
+
+def _none_or_enough(text: str) -> int:
+    return 0 if int(text) == 0 else _enough(text)
 
 
 def _at_least(text: str, least: int) -> int:

@@ -12,12 +12,13 @@ import tracemalloc
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
-from solara_ctx.leakcheck.messages import Diagnosis, Origin
+from solara_ctx.leakcheck.messages import Diagnosis, Origin, Taken
 from solara_ctx.leakcheck.places import is_user_file
 
 # Deep enough to get from a widget's traits, through ipywidgets, to the line that makes the widget.
 _FRAMES = 40
 _AT_MOST = 10
+_MOST_TAKERS = 100
 # What CPython 3.11 has in front of an instance with a `__dict__`: two pointers for that, and two for the collector.
 _BEFORE_INSTANCE = 4 * ctypes.sizeof(ctypes.c_void_p)
 
@@ -37,7 +38,8 @@ class Tracing:
         gc.collect()
         try:
             snapshot = tracemalloc.take_snapshot()
-            reach = _Left(self._before).reach()
+            left = _Left(self._before)
+            reach, taken = left.reach(), left.taken()
         finally:
             tracemalloc.stop()
         counts: Counter[_Place] = Counter()
@@ -49,18 +51,20 @@ class Tracing:
                 sizes[place] += trace.size
         del snapshot
         ranked = sorted(counts, key=lambda place: (reach[place], sizes[place]), reverse=True)
+        origins = {
+            place: Origin(
+                file=place[0],
+                line=place[1],
+                code=linecache.getline(*place).strip(),
+                count=counts[place],
+                size=sizes[place],
+                entry=reach[place] > 0,
+            )
+            for place in ranked
+        }
         return Diagnosis(
-            origins=tuple(
-                Origin(
-                    file=place[0],
-                    line=place[1],
-                    code=linecache.getline(*place).strip(),
-                    count=counts[place],
-                    size=sizes[place],
-                    entry=reach[place] > 0,
-                )
-                for place in ranked[:_AT_MOST]
-            ),
+            origins=tuple(origins.values())[:_AT_MOST],
+            taken=tuple(Taken(what=what, count=count, origin=origins[place]) for what, count, place in taken),
             size=sizes.total(),
         )
 
@@ -76,10 +80,12 @@ class _Left:
         for known in (objects, self._places):
             self._places.pop(id(known), None)
         self._holds: dict[int, list[int]] = defaultdict(list)
+        self._taken: list[tuple[str, int, _Place]] = []
         held: set[int] = set()
         self._entries: set[int] = set()
         for holder in objects:
             inside = id(holder) in self._places
+            places: Counter[_Place] = Counter()
             for part in gc.get_referents(holder):
                 number = id(part)
                 if number not in self._places:
@@ -91,8 +97,16 @@ class _Left:
                     held.add(number)
                 else:
                     self._entries.add(number)
+                    if (place := self._places[number]) is not None:
+                        places[place] += 1
+            if places:
+                self._taken.append((type(holder).__name__, places.total(), places.most_common(1)[0][0]))
         # Those that no object holds, C code does, or a running frame.
         self._entries |= self._places.keys() - held
+
+    def taken(self) -> list[tuple[str, int, _Place]]:
+        """Which objects from before have taken new ones: type, how many, and the line that has made most of them."""
+        return sorted(self._taken, key=lambda taken: taken[1], reverse=True)[:_MOST_TAKERS]
 
     def reach(self) -> Counter[_Place]:
         """For each line, how much is held by those of its objects that something from before holds, or C code."""

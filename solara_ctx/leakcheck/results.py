@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from solara_ctx.leakcheck.messages import Chain, Growth, Origin
+from solara_ctx.leakcheck.messages import Chain, Growth, Origin, Taken
 from solara_ctx.leakcheck.trend import Slope
 
 
@@ -37,6 +37,8 @@ class Series:
     chains: tuple[Chain, ...] = ()
     origins: tuple[Origin, ...] = ()
     """Of some more sessions, that were traced because something leaks."""
+    taken: tuple[Taken, ...] = ()
+    """What has taken something of these."""
     traced: int = 0
     """How many those were."""
     traced_bytes: int = 0

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from solara_ctx.leakcheck.judge import judge
-from tests.support.leakcheck import chain, growth, origin, series
+from solara_ctx.leakcheck.messages import Taken
+from tests.support.leakcheck import chain, explanation, growth, origin, series
 
 FLAT = [50.0] * 10
 RISING = [50.0 + number for number in range(10)]
@@ -87,16 +88,16 @@ def test_one_leak_is_named_once(app: str) -> None:
     assert len(judge(series(FLAT, kept=list(range(10)), chains=kernels, growth=found)).leaks) == 1
 
 
-def test_a_chain_from_the_standard_library_gives_way_to_the_line_that_began_it(app: str) -> None:
-    """A logger keeps a handler of the app's class: not where the class says so, but where it was made and handed over.
-
-    Where nothing was traced, the class has to do.
-    """
-    kernels = (chain(("logger 'shop'", None, None), ("Shown.label", app, 1)),)
-    kept = list(range(10))
-    assert judge(series(FLAT, kept=kept, chains=kernels, origins=(origin(app, 2),))).leaks[0].line == 2
-    assert judge(series(FLAT, kept=kept, chains=kernels, origins=(origin(app, 2, entry=False),))).leaks[0].line == 1
-    assert judge(series(FLAT, kept=kept, chains=kernels)).leaks[0].line == 1
+def test_where_no_chain_has_a_line_the_one_that_made_it_is_named(app: str) -> None:
+    """For a table of a library, the line whose objects it has taken while it was traced; else that which made most."""
+    tables = (growth(per_step=1.0), growth(per_step=3.0))
+    taken = tuple(
+        Taken(what=what, count=count, origin=origin(app, line))
+        for what, count, line in (("dict", 30, 9), ("list", 29, 1), ("list", 10, 2))
+    )
+    verdict = judge(series(FLAT, growth=tables, origins=(origin(app, 5),), taken=taken, traced=10))
+    assert [leak.line for leak in verdict.leaks] == [2, 1]
+    assert judge(series(FLAT, growth=tables, origins=(origin(app, 5),), traced=10)).leaks[0].line == 5
 
 
 def test_memory_alone_has_to_be_clear(app: str) -> None:
@@ -108,3 +109,15 @@ def test_memory_alone_has_to_be_clear(app: str) -> None:
     assert not judge(series([50 + number * 0.03 for number in range(10)])).leaking
     assert not judge(series(RISING[:5])).leaking
     assert judge(series(RISING[:1])).slope is None
+
+
+def test_the_way_to_an_open_session_is_left_out(app: str) -> None:
+    """What holds the page that is open is the server, and that is as it should be."""
+    way = explanation(
+        ("thread 'MainThread' running main", None, None),
+        ("KernelApp.registry", None, None),
+        ("VirtualKernelContext._run", None, None),
+        ("rows", app, 2),
+    )
+    verdict = judge(series(FLAT, unit="use", growth=(growth(app, 2, explanation=way),)))
+    assert verdict.leaks[0].chain == "the open session -> VirtualKernelContext._run -> rows"
