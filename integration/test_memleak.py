@@ -21,7 +21,6 @@ from tests.support.reclaim import Deaths
 MANY = 400  # objects: some 200 widgets, their comms and handlers, the shell and its parts, the connection
 
 
-
 def used_page() -> widgets.Widget:
     """Every core widget, tied to others by links, observers and bound methods, and a shell that was used."""
     use_shell()

@@ -1,0 +1,165 @@
+"""A server that has had a thousand pages, and a page that has had fifty kernels, are as they were."""
+
+import asyncio
+import itertools
+import logging
+import re
+import weakref
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from statistics import linear_regression
+from typing import Any, NamedTuple
+
+import httpx2
+import ipywidgets as widgets
+import pytest
+from playwright.async_api import Page, expect
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from integration.conftest import Serve
+from integration.support.protocol import JupyterClient, ask, message
+from integration.support.server import ServerProcess
+from integration.support.threaded import ServerThread
+from integration.support.waiting import wait_until
+from integration.support.watch import Watch
+from solara_ctx import CloseReport, KernelApp, get_current_context
+from tests.support.everything import Panel, use_shell
+
+ROUNDS, AT_A_TIME, LOOKS = 1000, 8, 10
+WARM_UP_LOOKS = 4
+"""Until then modules are imported, caches fill, threads start, and the allocator finds the size that it needs."""
+OBJECTS_PER_ROUND = 0.05
+"""One object in twenty rounds: what a thread or a connection that is just ending makes of a straight line."""
+BYTES_PER_ROUND = 1000
+"""A kernel of this page takes more than a hundred times as much; the allocator's own ups and downs about this."""
+RESTARTS = 50
+PATIENCE_MS = 30_000
+MEMORY = re.compile(r"kernel \S+: restarted, memory [\d.]+ MB before, [\d.]+ MB after, [+-][\d.]+ MB")
+ROUNDS_APP = Path(__file__).parent / "support" / "apps" / "rounds.py"
+
+
+class Look(NamedTuple):
+    """What the server says of itself."""
+
+    types: dict[str, int]
+    rss: int
+    uss: int
+
+
+async def one_round(client: JupyterClient) -> None:
+    """Open the page, click, leave; until the kernel has closed the connection."""
+    await client.open_page()
+    async with client.websocket() as socket:
+        opening = {"comm_id": "page", "target_name": "solara_ctx.page", "data": {}}
+        said = await ask(socket, message("comm_open", opening))
+        (answer,) = (heard["content"]["data"] for heard in said if heard["header"]["msg_type"] == "comm_msg")
+        event = {"method": "custom", "content": {"event": "click"}}
+        await ask(socket, message("comm_msg", {"comm_id": answer["roots"][0], "data": event}))
+        await client.http.post(f"{client.kernel_path()}/pages/{client.page_id}/close")
+        await socket.wait_closed()
+        assert (socket.close_code, socket.close_reason) == (1000, "page-closed")
+
+
+async def some_rounds(url: str, number: int) -> None:
+    """So many, a few at a time."""
+    left = iter(range(number))
+
+    async def one_after_the_other() -> None:
+        async with JupyterClient(url) as client:
+            for _ in left:
+                await one_round(client)
+
+    await asyncio.gather(*(one_after_the_other() for _ in range(AT_A_TIME)))
+
+
+async def look(server: ServerProcess) -> Look:
+    """Wait until no kernel is left, and look at the server."""
+    async with httpx2.AsyncClient(base_url=server.url) as http:
+
+        async def looked() -> dict[str, Any] | None:
+            answer: dict[str, Any] = (await http.get("/look", timeout=30)).json()
+            return answer if answer["kernels"] == 0 else None
+
+        found = await wait_until(looked, 20)
+    assert found is not None
+    return Look(found["types"], found["rss"], found["uss"])
+
+
+def growth_per_round(looks: list[int]) -> float:
+    """The slope of a straight line through the sizes, by least squares."""
+    rounds = range(0, len(looks) * ROUNDS // LOOKS, ROUNDS // LOOKS)
+    return linear_regression(rounds, looks).slope
+
+
+@pytest.mark.slow
+async def test_a_thousand_pages_leave_nothing(serve: Serve) -> None:
+    """With the collector off, neither objects of any type nor memory grow with the number of pages."""
+    server = await serve(ROUNDS_APP, "--ws", "websockets-sansio", "--no-access-log")
+    looks: list[Look] = []
+    for _ in range(LOOKS):
+        await some_rounds(server.url, ROUNDS // LOOKS)
+        looks.append(await look(server))
+    looks = looks[WARM_UP_LOOKS:]
+    types = {name for one in looks for name in one.types}
+    by_type = {name: growth_per_round([one.types.get(name, 0) for one in looks]) for name in types}
+    assert {name: round(slope, 2) for name, slope in by_type.items() if slope > OBJECTS_PER_ROUND} == {}
+    print("bytes per round:", [one.uss for one in looks], growth_per_round([one.uss for one in looks]))
+    assert growth_per_round([one.uss for one in looks]) < BYTES_PER_ROUND
+    assert growth_per_round([one.rss for one in looks]) < BYTES_PER_ROUND
+
+
+class Kernels:
+    """The kernels that a page has had, weakly; and how many of them were alive whenever one began."""
+
+    def __init__(self) -> None:
+        self._made: list[weakref.ref[object]] = []
+        self.alive_at_starts: list[int] = []
+
+    def began(self) -> None:
+        """Called in each kernel before its page function."""
+        kernel = get_current_context().kernel
+        assert kernel is not None
+        self._made.append(weakref.ref(kernel))
+        self.alive_at_starts.append(self.alive)
+
+    @property
+    def alive(self) -> int:
+        """How many there are just now."""
+        return sum(reference() is not None for reference in self._made)
+
+
+@pytest.mark.usefixtures("without_gc")
+async def test_fifty_restarts_under_one_page(
+    page: Page, watch: Watch, serve_here: Callable[..., Awaitable[ServerThread]], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Exactly one kernel is alive at any time, and the log says what each restart did to the memory."""
+    watch.allow("WebSocket|ERR_")
+    caplog.set_level(logging.INFO, "solara_ctx.context")
+    kernels, numbers = Kernels(), itertools.count(1)
+
+    def restarted_page() -> widgets.Widget:
+        use_shell()
+        return widgets.VBox([widgets.Label(f"run {next(numbers)}"), Panel()])
+
+    app = await asyncio.to_thread(KernelApp, restarted_page)
+    app.on_kernel_start(kernels.began)
+    server = await serve_here(Starlette(routes=[Mount("/", app)], lifespan=app.lifespan), ws="websockets-sansio")
+    await page.goto(server.url)
+    for number in range(1, RESTARTS + 1):
+        await expect(page.get_by_text(f"run {number}", exact=True)).to_be_visible(timeout=PATIENCE_MS)
+        assert kernels.alive == 1
+        report = await server.run(restart(app))
+        assert report.ok
+        assert kernels.alive <= 1
+    await expect(page.get_by_text(f"run {RESTARTS + 1}", exact=True)).to_be_visible(timeout=PATIENCE_MS)
+    assert kernels.alive_at_starts == [1] * (RESTARTS + 1)
+    lines = [record.getMessage() for record in caplog.records if MEMORY.fullmatch(record.getMessage())]
+    assert len(lines) == RESTARTS
+
+
+async def restart(app: KernelApp) -> CloseReport:
+    (context,) = app.registry.values()
+    restarting = context.restart()
+    del context
+    return await asyncio.wrap_future(restarting)
