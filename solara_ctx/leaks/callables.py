@@ -1,7 +1,7 @@
 """The names of what can be called: functions and their closures, methods, partials, caches."""
 
 import functools
-from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType
+from types import BuiltinFunctionType, CellType, CodeType, MethodType
 
 from solara_ctx.leaks import peek, wording
 from solara_ctx.leaks.chain import Link, Path, Place, Step, attribute, element, link
@@ -80,9 +80,7 @@ def method(path: Path, position: int) -> Step | None:
     name = title(thing.__func__) if code is None else name_of(code)
     owner = peek.class_name(thing.__self__) if peek.is_a(thing.__self__, type) else peek.type_name(thing.__self__)
     where = place_of(thing)
-    return Step(
-        link(f"bound method {owner}.{name}{wording.at(where.file, where.line)}", "method", where), position + 1
-    )
+    return Step(link(f"bound method {owner}.{name}{wording.at(where.file, where.line)}", "method", where), position + 1)
 
 
 def builtin(path: Path, position: int) -> Step | None:

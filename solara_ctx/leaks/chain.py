@@ -38,6 +38,10 @@ class Place:
     line: int | None = None
 
 
+def link(text: str, kind: str, where: Place) -> Link:
+    return Link(text=text, kind=kind, file=where.file, line=where.line)
+
+
 def place_of_class(kind: type, attribute: str | None = None) -> Place:
     """Where a class is defined, or where its instances get that attribute; of a library's class the file only."""
     for owner in peek.mro(kind) if attribute is not None else ():

@@ -11,7 +11,7 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from weakref import ReferenceType
 
-from solara_ctx.leaks import holders, naming, outside, peek, picture, wording
+from solara_ctx.leaks import callables, naming, outside, peek, picture, wording
 from solara_ctx.leaks.chain import Link, Place
 from solara_ctx.leaks.roots import Held, Roots
 from solara_ctx.leaks.walk import Budget, Search
@@ -152,7 +152,7 @@ def _told_of(beyond: outside.Outside, roots: Roots, began: float) -> Explanation
 def _held_from_c(beyond: outside.Outside) -> Link:
     plural = "reference" if beyond.references == 1 else "references"
     text = f"held from C: {beyond.references} {plural}, none visible to Python"
-    guesses = {holders.title(function): holders.place_of(function) for function in beyond.functions}
+    guesses = {callables.title(function): callables.place_of(function) for function in beyond.functions}
     # Python's library and packages register functions without a kernel's objects for arguments.
     guesses = {title: place for title, place in guesses.items() if place.file is None or wording.is_users(place.file)}
     if not guesses:

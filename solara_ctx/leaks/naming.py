@@ -7,8 +7,8 @@ from collections import deque
 from types import ModuleType
 from typing import cast
 
-from solara_ctx.leaks import holders, peek, source, wording
-from solara_ctx.leaks.chain import Link, Path, Place, Step, attribute, element, place_of_attribute, place_of_class
+from solara_ctx.leaks import holders, peek, running, source, wording
+from solara_ctx.leaks.chain import Link, Path, Place, Step, attribute, element, link, place_of_attribute, place_of_class
 from solara_ctx.leaks.roots import Roots
 
 _TRAIT_VALUES = "_trait_values"
@@ -38,8 +38,8 @@ def target(thing: object) -> Link:
     where = place_of_class(type(thing))
     if peek.is_function(thing):
         where = Place(thing.__code__.co_filename, thing.__code__.co_firstlineno)
-        return _link(f"function {thing.__code__.co_name}{wording.at(where.file, where.line)}", "target", where)
-    return _link(peek.type_name(thing), "target", where)
+        return link(f"function {thing.__code__.co_name}{wording.at(where.file, where.line)}", "target", where)
+    return link(peek.type_name(thing), "target", where)
 
 
 def _root(path: Path, roots: Roots) -> Step | None:
@@ -51,7 +51,7 @@ def _root(path: Path, roots: Roots) -> Step | None:
     if kind == "logger" and len(path) > 1:
         return _logger(path, roots)
     if len(path) == 1 and kind not in {"", "module"}:
-        return Step(holders.alone(path[0], kind), 1)
+        return Step(running.alone(path[0], kind), 1)
     return None
 
 
@@ -63,7 +63,7 @@ def _logger(path: Path, roots: Roots) -> Step | None:
         return step
     where = Place(found[0], source.line_of(*found))
     text = f"{wording.place(where.file, where.line)} {step.link.text}"
-    return Step(_link(text, "logger", where), step.following)
+    return Step(link(text, "logger", where), step.following)
 
 
 def _running(thing: object, roots: Roots) -> Step | None:
@@ -73,7 +73,7 @@ def _running(thing: object, roots: Roots) -> Step | None:
     text = f"thread {wording.data(found.thread)!r} running {found.function}{wording.at(found.file, found.line)}"
     if found.variable is not None:
         text += f", local variable {wording.name(found.variable)}"
-    return Step(_link(text, "frame", Place(found.file, found.line)), 0)
+    return Step(link(text, "frame", Place(found.file, found.line)), 0)
 
 
 def _step(path: Path, position: int) -> Step:
@@ -104,7 +104,7 @@ def _module(path: Path, position: int) -> Step | None:
     module = peek.exact_str(dict.get(thing, "__name__")) or ""
     shown = wording.name(variable)
     text = f"{where} module variable {shown}" if where else f"module variable {module}.{shown}"
-    return Step(_link(text, "module", Place(file, line)), position + 1)
+    return Step(link(text, "module", Place(file, line)), position + 1)
 
 
 def _class(path: Path, position: int) -> Step | None:
@@ -119,9 +119,9 @@ def _class(path: Path, position: int) -> Step | None:
             where = place_of_attribute(thing, found)
             shown = wording.place(where.file, where.line)
             text = f"{shown} class attribute {name}.{wording.name(found)}".lstrip()
-            return Step(_link(text, "class", where), position + 2)
+            return Step(link(text, "class", where), position + 2)
     where = place_of_class(thing)
-    return Step(_link(f"class {name}{wording.at(where.file, where.line)}", "class", where), position + 1)
+    return Step(link(f"class {name}{wording.at(where.file, where.line)}", "class", where), position + 1)
 
 
 def _mapping(path: Path, position: int) -> Step | None:
@@ -193,8 +193,4 @@ def _of_users_class(thing: object, suffix: str, kind: str, name: str | None = No
     text = f"{wording.name(peek.type_name(thing))}{suffix}"
     if not wording.is_users(where.file):
         return Link(text=text, kind=kind)
-    return _link(f"{text}{wording.at(where.file, where.line)}", kind, where)
-
-
-def _link(text: str, kind: str, where: Place) -> Link:
-    return Link(text=text, kind=kind, file=where.file, line=where.line)
+    return link(f"{text}{wording.at(where.file, where.line)}", kind, where)

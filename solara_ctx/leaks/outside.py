@@ -71,7 +71,7 @@ def _close(search: Search) -> bool:
     for number, thing in enumerate(unreached):
         if number % _COUNTED_BETWEEN_LOOKS == 0 and search.budget.is_spent(number):
             return False
-        for part in gc.get_referents(thing):
+        for part in peek.referents(thing):
             if id(part) not in search.reached:
                 by_part.setdefault(id(part), []).append(number)
     search.met = Held(targets)
@@ -117,7 +117,7 @@ def _visible_references(search: Search) -> dict[int, int]:
     for number, thing in enumerate(search.met):
         if number % _COUNTED_BETWEEN_LOOKS == 0 and search.budget.is_spent(number):
             break
-        for part in gc.get_referents(thing):
+        for part in peek.referents(thing):
             if id(part) in search.levels:
                 visible[id(part)] = visible.get(id(part), 0) + 1
     return visible
@@ -163,7 +163,7 @@ def _around(search: Search, start: object) -> Held:
     for _ in range(_LONGEST_CYCLE):
         following = Held()
         for thing in level:
-            for part in gc.get_referents(thing):
+            for part in peek.referents(thing):
                 if part is start:
                     return _back(search, came_from, start, thing)
                 if id(part) in search.levels and id(part) not in came_from:

@@ -4,6 +4,7 @@ No `getattr`, `isinstance`, `repr`, `hash` or `==` here: each of them may run co
 thread and in the wrong kernel.  Descriptors written in C are asked instead, and identity.
 """
 
+import gc
 import sys
 from collections import deque
 from collections.abc import Iterable
@@ -124,6 +125,17 @@ def index_of(items: Iterable[object], wanted: object) -> int | None:
     except RuntimeError:  # another thread has changed it meanwhile
         return None
     return None
+
+
+def referents(thing: object) -> list[object]:
+    """What the object refers to.
+
+    Of a module only its variables: up to Python 3.12 `_asyncio` shows its free list of dead iterators, too, and whoever
+    takes a reference to one of them frees it twice.  From then on every collection hangs, holding the GIL.
+    """
+    if is_a(thing, ModuleType):
+        return [instance_dict(thing)]
+    return gc.get_referents(thing)
 
 
 def items_of(thing: object) -> Iterable[object]:

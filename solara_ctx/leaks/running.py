@@ -3,7 +3,6 @@
 import asyncio
 import contextvars
 import functools
-import threading
 from types import (
     AsyncGeneratorType,
     BuiltinFunctionType,
@@ -83,10 +82,10 @@ def task(path: Path, position: int) -> Step | None:
         inner = suspended(path, position + 1)
         if inner is not None:
             variable = inner.link.text.partition("), ")[2]
-            text = f"{task_title(thing)}, {variable}" if variable else task_title(thing)
+            text = f"{_task_title(thing)}, {variable}" if variable else _task_title(thing)
             return Step(link(text, "task", where), inner.following)
     suffix, following = _future_part(path, position)
-    return Step(link(f"{task_title(thing)}{suffix}", "task", where), following)
+    return Step(link(f"{_task_title(thing)}{suffix}", "task", where), following)
 
 
 def future(path: Path, position: int) -> Step | None:
@@ -119,7 +118,7 @@ def _coroutine_of(task: object) -> object:
     return peek.field(task, "_coro")
 
 
-def task_title(task: object) -> str:
+def _task_title(task: object) -> str:
     name = asyncio.Task.get_name(task) if peek.is_a(task, asyncio.Task) else peek.field(task, "_name")
     shown = wording.data(peek.exact_str(name) or "")
     state = "pending" if is_pending(task) else "finished"

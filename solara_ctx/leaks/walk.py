@@ -16,6 +16,7 @@ import time
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 
+from solara_ctx.leaks import peek
 from solara_ctx.leaks.roots import Held, Roots
 
 # The time that one look at all objects should take, and keep all other threads waiting; it may take twice as long.
@@ -115,7 +116,7 @@ class Search:
             if type(thing) is Held or id(thing) in self.overlooked:
                 continue
             came_from = id(thing)
-            for part in gc.get_referents(thing):
+            for part in peek.referents(thing):
                 address = id(part)
                 if address in self.reached:
                     continue
@@ -131,7 +132,7 @@ class Search:
         """The path from something that was met to a target; empty if it no longer leads to one."""
         path = Held([thing])
         for level in range(self.levels[id(thing)] - 1, -1, -1):
-            following = next((part for part in gc.get_referents(path[-1]) if self.levels.get(id(part)) == level), None)
+            following = next((part for part in peek.referents(path[-1]) if self.levels.get(id(part)) == level), None)
             if following is None:
                 return Held()
             path.append(following)
@@ -174,7 +175,7 @@ class Search:
         path = Held(thing for thing in self.roots.objects() if id(thing) == addresses[0])
         del path[1:]
         for address in addresses[1:]:
-            following = next((part for part in gc.get_referents(*path[-1:]) if id(part) == address), None)
+            following = next((part for part in (peek.referents(path[-1]) if path else ()) if id(part) == address), None)
             if following is None:
                 return Held()
             path.append(following)

@@ -528,3 +528,56 @@ def test_nothing_alive() -> None:
     assert found.text() == "none of it is alive"
     assert found.links == ()
     assert found.culprit is None
+
+
+def test_a_pending_task_is_the_target() -> None:
+    """A task that should have ended: where it waits is all there is to say."""
+
+    async def poll() -> None:
+        await asyncio.sleep(1000)  # line: task as target
+
+    async def prepare(loop: asyncio.AbstractEventLoop) -> "weakref.ref[object]":
+        return weakref.ref(loop.create_task(poll(), name="poller"))
+
+    found = run_with_loop(prepare)
+    assert found.text() == f"pending task 'poller' of poll (waiting at {at('task as target')})"
+    assert found.culprit == found.links[0]
+
+
+def test_functions_and_classes_as_targets() -> None:
+    """What is neither an instance nor a widget may be asked for, too."""
+
+    def act() -> None:  # line: act
+        """Do nothing."""
+
+    class Local:
+        """Nothing in it."""
+
+    KEPT.append({"x": act, "y": Local})
+    references: list[weakref.ref[object]] = [weakref.ref(act), weakref.ref(Local)]
+    del act, Local
+    start = f"{at('KEPT')} module variable KEPT -> list[0] -> "
+    assert explain(references[:1]).text() == f"{start}dict['x'] -> function act ({at('act')})"
+    assert explain(references[1:]).text().startswith(f"{start}dict['y'] -> ")
+    assert explain([weakref.ref(Label)]).links[0].kind == "class"
+
+
+def test_the_free_list_of_asyncio_is_left_alone() -> None:
+    """Asking `_asyncio` for its references would make every later collection hang, on Python 3.11 and 3.12."""
+
+    async def wait() -> None:
+        loop = asyncio.get_running_loop()
+        futures = [loop.create_future() for _ in range(3)]
+        for future in futures:
+            loop.call_soon(future.set_result, None)
+            await future
+
+    asyncio.run(wait())
+    for _ in range(2):
+        reference = planted(KEPT.append)
+        gc.freeze()
+        try:
+            assert explain([reference]).found
+        finally:
+            gc.unfreeze()
+        KEPT.clear()
