@@ -296,7 +296,11 @@ def _beyond(known: list[object]) -> Iterator[object]:
     """
     seen = set(map(id, known))
     collectable: dict[int, bool] = {}
-    frontier: list[object] = [*known, *sys.modules.values()]
+    # Not to be asked: of Python 3.12, it shows its free list, too, whose members would be freed twice by that, and from
+    # then on every collection would hang.
+    fragile = sys.modules.get("_asyncio")
+    seen.add(id(fragile))
+    frontier: list[object] = [thing for thing in (*known, *sys.modules.values()) if thing is not fragile]
     while frontier:
         following: list[object] = []
         for start in range(0, len(frontier), _CHUNK):

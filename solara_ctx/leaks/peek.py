@@ -130,7 +130,7 @@ def index_of(items: Iterable[object], wanted: object) -> int | None:
 def referents(thing: object) -> list[object]:
     """What the object refers to.
 
-    Of a module only its variables: up to Python 3.12 `_asyncio` shows its free list of dead iterators, too, and whoever
+    Of a module only its variables: `_asyncio` of Python 3.12 shows its free list of dead iterators, too, and whoever
     takes a reference to one of them frees it twice.  From then on every collection hangs, holding the GIL.
     """
     if is_a(thing, ModuleType):

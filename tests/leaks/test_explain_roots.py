@@ -563,7 +563,7 @@ def test_functions_and_classes_as_targets() -> None:
 
 
 def test_the_free_list_of_asyncio_is_left_alone() -> None:
-    """Asking `_asyncio` for its references would make every later collection hang, on Python 3.11 and 3.12."""
+    """Asking `_asyncio` for its references would make every later collection hang, on Python 3.12."""
 
     async def wait() -> None:
         loop = asyncio.get_running_loop()
