@@ -30,7 +30,7 @@ TOOLS = (
 )
 """The beginnings of the names of their types."""
 APP, TEST, TOOL = "app", "test", "tool"
-_TOOL_MODULES = ("_pytest", "pluggy", "pytest", "playwright", "unittest", "anyio.pytest_plugin", "xdist")
+_TOOL_MODULES = ("_pytest", "pluggy", "pytest", "playwright", "unittest", "anyio.pytest_plugin", "xdist", "execnet")
 # Told by an explanation that has found nobody: held from C, or by nothing but itself.
 _NOBODY = {"c", "cycle"}
 
