@@ -23,7 +23,7 @@ def nothing_is_kept_for_the_next() -> Iterator[None]:
     KEPT.clear()
 
 
-def whose(reference: "weakref.ref[Thing]") -> str:
+def whose(reference: "weakref.ref[object]") -> str:
     found, _ = Onlookers(sys._getframe(1)).explain([reference])
     return found
 
@@ -51,7 +51,8 @@ def test_a_local_variable_is_the_tests() -> None:
 async def test_a_local_variable_of_an_async_test_is_the_tests() -> None:
     """Its frame belongs to a coroutine, which waits meanwhile."""
     thing = Thing()
-    onlookers, reference = Onlookers(sys._getframe()), weakref.ref(thing)
+    onlookers = Onlookers(sys._getframe())
+    reference: weakref.ref[object] = weakref.ref(thing)
     found, _ = await asyncio.to_thread(onlookers.explain, [reference])
     assert found == TEST
 
@@ -63,14 +64,14 @@ def test_what_the_caller_of_a_helper_has_is_the_tests() -> None:
     def helper() -> str:
         return whose(reference)
 
-    reference = weakref.ref(thing)
+    reference: weakref.ref[object] = weakref.ref(thing)
     assert helper() == TEST
 
 
 def test_a_captured_log_record_is_a_tools() -> None:
     """It is kept by pytest, and with it what was logged."""
 
-    def log() -> "weakref.ref[Thing]":
+    def log() -> "weakref.ref[object]":
         thing = Thing()
         logging.getLogger("tests.onlookers").warning("seen: %s", thing)
         return weakref.ref(thing)
@@ -83,7 +84,7 @@ def test_a_captured_log_record_is_a_tools() -> None:
 def test_the_last_error_is_a_tools(monkeypatch: pytest.MonkeyPatch) -> None:
     """An interpreter, and pytest, keep it in sys, with the variables of its frames."""
 
-    def fail() -> "weakref.ref[Thing]":
+    def fail() -> "weakref.ref[object]":
         thing = Thing()
         try:
             [][len([thing])]
