@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -112,9 +112,7 @@ class _Run:
         if not (await asyncio.to_thread(judge, series)).leaking:
             return series
         progress.doing(f"tracing {plan.sessions} more sessions: where is made what stays?")
-        await self._app.ask(type(None), "trace", timeout_s=_ANSWER_S)
-        await self._sessions(plan.sessions)
-        return await self._diagnosed(series, plan.sessions)
+        return await self._diagnosed(series, plan.sessions, lambda: self._sessions(plan.sessions))
 
     async def churn(self) -> Series:
         """Uses within one session that stays open."""
@@ -140,9 +138,7 @@ class _Run:
             series = Series(unit="use", per=per, measures=tuple(measures), growth=tuple(growth))
             if (await asyncio.to_thread(judge, series)).leaking:
                 progress.doing(f"tracing {per * 2} more uses: where is made what stays?")
-                await self._app.ask(type(None), "trace", timeout_s=_ANSWER_S)
-                await self._uses(page, per * 2)
-                series = await self._diagnosed(series, per * 2)
+                series = await self._diagnosed(series, per * 2, lambda: self._uses(page, per * 2))
         finally:
             await self._chromium.leave(page)
         await self._settled()
@@ -207,7 +203,12 @@ class _Run:
         self._progress.doing("looking for what grows")
         return await self._app.ask(list, "growth", list(censuses), per, timeout_s=_ANSWER_S)
 
-    async def _diagnosed(self, series: Series, traced: int) -> Series:
+    async def _diagnosed(self, series: Series, traced: int, again: Callable[[], Awaitable[object]]) -> Series:
+        """The series, with where what stays is made, seen by doing it *again*, twice."""
+        await self._app.ask(type(None), "trace", timeout_s=_ANSWER_S)
+        await again()
+        await self._app.ask(type(None), "count_from_here", timeout_s=_ANSWER_S)
+        await again()
         diagnosis = await self._app.ask(Diagnosis, "traced", timeout_s=_ANSWER_S)
         return replace(
             series,

@@ -91,7 +91,8 @@ def _of_growth(growth: Growth, series: Series) -> Finding:
 def _fits(count: int, growth: Growth, series: Series) -> bool:
     """Whether something that has taken so many while it was traced may be what grows by so much at other times."""
     expected = growth.per_step * series.traced
-    return abs(count - expected) <= expected * _ABOUT
+    # Of data that the garbage collector does not know, those of the round before are counted, too.
+    return min(abs(count - expected), abs(count / 2 - expected)) <= expected * _ABOUT
 
 
 def _explained(what: str, explanation: Explanation, origins: Sequence[Origin]) -> Finding:

@@ -31,26 +31,29 @@ class Tracing:
     def __init__(self) -> None:
         gc.collect()  # frees the interpreter's stocks of lists and dicts, too, which would have no place
         self._before = set(map(id, gc.get_objects()))
+        self._counts: Counter[_Place] = Counter()
+        self._sizes: Counter[_Place] = Counter()
         tracemalloc.start(_FRAMES)
+
+    def begin(self) -> None:
+        """Count from here: what was made up to now is there anyway, and what takes its place later is not more."""
+        gc.collect()
+        self._counts, self._sizes = _count()
+        self._before = set(map(id, gc.get_objects()))
 
     def stop(self) -> Diagnosis:
         """The lines whose objects are still there: first those whose objects keep the others, then by size."""
         gc.collect()
         try:
-            snapshot = tracemalloc.take_snapshot()
+            counts, sizes = _count()
             left = _Left(self._before)
             reach, taken = left.reach(), left.taken()
         finally:
             tracemalloc.stop()
-        counts: Counter[_Place] = Counter()
-        sizes: Counter[_Place] = Counter()
-        for trace in snapshot.traces:
-            place = _user_line((frame.filename, frame.lineno) for frame in reversed(trace.traceback))
-            if place is not None:
-                counts[place] += 1
-                sizes[place] += trace.size
-        del snapshot
-        ranked = sorted(counts, key=lambda place: (reach[place], sizes[place]), reverse=True)
+        # Only what has become more.
+        counts -= self._counts
+        sizes -= self._sizes
+        ranked = sorted(sizes, key=lambda place: (reach[place], sizes[place]), reverse=True)
         origins = {
             place: Origin(
                 file=place[0],
@@ -64,9 +67,23 @@ class Tracing:
         }
         return Diagnosis(
             origins=tuple(origins.values())[:_AT_MOST],
-            taken=tuple(Taken(what=what, count=count, origin=origins[place]) for what, count, place in taken),
+            taken=tuple(
+                Taken(what=what, count=count, origin=origins[place]) for what, count, place in taken if place in origins
+            ),
             size=sizes.total(),
         )
+
+
+def _count() -> tuple[Counter[_Place], Counter[_Place]]:
+    """How many blocks of memory each line has taken that are still there, and their bytes."""
+    counts: Counter[_Place] = Counter()
+    sizes: Counter[_Place] = Counter()
+    for trace in tracemalloc.take_snapshot().traces:
+        place = _user_line((frame.filename, frame.lineno) for frame in reversed(trace.traceback))
+        if place is not None:
+            counts[place] += 1
+            sizes[place] += trace.size
+    return counts, sizes
 
 
 class _Left:

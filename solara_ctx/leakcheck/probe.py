@@ -134,8 +134,13 @@ class Probe:
         """From now on, remember where objects are made."""
         self._tracing = Tracing()
 
+    def count_from_here(self) -> None:
+        """Leave out what was made since `trace` up to now: what is made but once, or takes the place of another."""
+        if self._tracing is not None:
+            self._tracing.begin()
+
     def traced(self) -> Diagnosis:
-        """Where what is left was made since `trace`; ends the tracing."""
+        """Where what is left was made; ends the tracing."""
         if self._tracing is None:
             return Diagnosis()
         tracing, self._tracing = self._tracing, None
