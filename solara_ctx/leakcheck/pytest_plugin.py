@@ -12,7 +12,7 @@ No import is needed, the fixture is there wherever the package is installed::
 import asyncio
 import sys
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple, cast
 
@@ -20,6 +20,7 @@ import pytest
 
 from solara_ctx.leakcheck.findings import Report
 from solara_ctx.leakcheck.onlookers import TOOL
+from solara_ctx.leakcheck.pages import UsePage, check_pages
 from solara_ctx.leakcheck.sessions import CannotCheck, Use, check
 
 
@@ -114,6 +115,68 @@ class LeakCheck:
             frame=sys._getframe(1),
         )
         return self._judged(await asyncio.to_thread(_outcome, run), options)
+
+    def browser(
+        self,
+        target: object,
+        browser: object,
+        use: UsePage | None = None,
+        *,
+        sessions: int | None = None,
+        cycles: int | None = None,
+        paths: Sequence[str] | None = None,
+        allow_gc: bool | None = None,
+        allow_bounded: bool | None = None,
+    ) -> "Report | Awaitable[Report]":
+        """The same with real pages of a real server, in the browser that the test has from Playwright.
+
+        With its sync and with its async API::
+
+            def test_my_app(leak_check, page):  # pytest-playwright's fixtures, or your own
+                leak_check.browser(app, page, use=lambda page: page.get_by_role("button", name="Add").click())
+
+            async def test_my_app(leak_check, page):  # Playwright's async API
+                async def use(page):
+                    await page.get_by_role("button", name="Add").click()
+                await leak_check.browser(app, page, use)
+
+        Args:
+            target: As above; served by uvicorn in a thread, on a free port of this machine.
+            browser: A `Browser`, `BrowserContext` or `Page`, of either API.  With a browser every page is of a session
+                of its own, otherwise all are of the context's; the page that is given is not used itself.
+            use: Uses a page that is shown; every button is clicked where not given.
+            sessions: As above.
+            cycles: As above.
+            paths: As above.
+            allow_gc: As above.
+            allow_bounded: As above.
+
+        Returns:
+            What was found; with the async API something to await for it.
+        """
+        __tracebackhide__ = True
+        options = self._options(sessions=sessions, cycles=cycles, allow_gc=allow_gc, allow_bounded=allow_bounded)
+        try:
+            outcome = check_pages(
+                target,
+                browser,
+                use=use,
+                sessions=options.sessions,
+                cycles=options.cycles,
+                paths=paths,
+                frame=sys._getframe(1),
+            )
+        except CannotCheck as error:
+            return self._judged(str(error), options)
+        return self._judged(outcome, options) if isinstance(outcome, Report) else self._judged_later(outcome, options)
+
+    async def _judged_later(self, outcome: Awaitable[Report], options: "_Options") -> Report:
+        __tracebackhide__ = True
+        try:
+            report: Report | str = await outcome
+        except CannotCheck as error:
+            report = str(error)
+        return self._judged(report, options)
 
     def _options(self, **given: int | None) -> "_Options":
         """What was given in the call, in the marker, or in the ini file, in this order."""

@@ -121,7 +121,8 @@ class _Run:
 
     async def check(self) -> Report:
         """All cycles, and what they have left."""
-        async with serving(self._target, [app for _, app in self._apps]):
+        async with serving(self._target, [app for _, app in self._apps]) as state:
+            self._scope = {"state": dict(state), **self._scope}
             for _ in range(self._cycles):
                 await self._cycle()
                 await self._settle()
@@ -303,20 +304,21 @@ def find_apps(target: object) -> tuple[object, list[tuple[str, KernelApp]]]:
 
 
 @asynccontextmanager
-async def serving(target: object, apps: Sequence[KernelApp]) -> AsyncIterator[None]:
-    """The lifespan of the app, and of those `KernelApp`s in it whose own nobody has wired."""
+async def serving(target: object, apps: Sequence[KernelApp]) -> AsyncIterator[Mapping[str, object]]:
+    """The lifespan of the app, and of those `KernelApp`s in it whose own nobody has wired; the state that it yields."""
+    state: dict[str, object] = {}
     async with AsyncExitStack() as stack:
         if not isinstance(target, KernelApp):
             router: object = getattr(target, "router", None)
             lifespan = getattr(router, "lifespan_context", None)
             if callable(lifespan):
-                await stack.enter_async_context(lifespan(target))
+                state.update(await stack.enter_async_context(lifespan(target)) or {})
         for app in apps:
             service = app._service
             if service is None or not service.alive:
                 await stack.enter_async_context(app.lifespan())
             await _use_few_threads(app.registry)
-        yield
+        yield state
 
 
 def _wait_at(barrier: threading.Barrier) -> None:
