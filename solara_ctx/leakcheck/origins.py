@@ -14,6 +14,7 @@ from collections.abc import Iterable
 
 from solara_ctx.leakcheck.messages import Diagnosis, Origin, Taken
 from solara_ctx.leakcheck.places import is_user_file
+from solara_ctx.leaks import peek
 
 # Deep enough to get from a widget's traits, through ipywidgets, to the line that makes the widget.
 _FRAMES = 40
@@ -103,7 +104,7 @@ class _Left:
         for holder in objects:
             inside = id(holder) in self._places
             places: Counter[_Place] = Counter()
-            for part in gc.get_referents(holder):
+            for part in peek.referents(holder):
                 number = id(part)
                 if number not in self._places:
                     if gc.is_tracked(part) or (place := _place_of(part)) is None:
