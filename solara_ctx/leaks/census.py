@@ -152,7 +152,8 @@ class Census:
 
     Attributes:
         types: How many objects there are, by the full name of their type.
-        counts: What is counted where no object tells: threads (without those of this library) and atexit callbacks.
+        counts: What is counted where no object tells: atexit callbacks, and threads, without those of pools that have a
+            bound: this library's, anyio's, asyncio's.
         containers: The containers, by address.
         objects: The addresses of all objects that the garbage collector knows.
         heavy: Values of `HEAVY_BYTES` and more that contain no others: their bytes by address.
@@ -319,10 +320,14 @@ def _beyond(known: list[object]) -> Iterator[object]:
         frontier = following
 
 
+# Pools have a bound; how many of its threads one has by now says how much was going on at once.
+_POOLS = ("solara-ctx", "AnyIO worker thread", "asyncio_")
+
+
 def _threads() -> int:
     threads: Mapping[object, threading.Thread] = cast("Mapping[object, threading.Thread]", vars(threading)["_active"])
     names = [thread._name for thread in list(threads.values())]  # type: ignore[attr-defined]
-    return sum(not str.startswith(name, "solara-ctx") for name in names if type(name) is str)
+    return sum(not str.startswith(name, _POOLS) for name in names if type(name) is str)
 
 
 def _atexit_callbacks() -> int:

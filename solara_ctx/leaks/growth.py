@@ -30,7 +30,7 @@ from solara_ctx.leaks.explain import Explanation, explain
 # Growth counts only in this part of the run: what fills up to a bound and stops has stopped by then.
 _LATER_PART = 0.6
 _FEWEST_STEPS = 2
-_EXPLAINED = 6
+_EXPLAINED = 12
 _OF_A_TYPE = 20
 _TYPES = 3
 # A heavy value has to grow by this much per step to be more than a table that was rebuilt a little larger.

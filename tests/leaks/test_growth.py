@@ -341,3 +341,17 @@ def test_too_few_censuses_are_refused() -> None:
 def test_the_censuses_themselves_are_no_growth() -> None:
     """Whoever keeps them in a list is not told of that list."""
     assert observe(lambda: LIST.append(Census.take()), cycles=3, per=1) == []
+
+
+@pytest.mark.parametrize(("name", "counted"), [("poll", 1), ("AnyIO worker thread", 0), ("asyncio_3", 0)])
+def test_threads_of_pools_with_a_bound_do_not_count(name: str, counted: int) -> None:
+    """How many of them there are tells how much was going on at once."""
+    stop = threading.Event()
+    before = Census.take().counts["threads"]
+    thread = threading.Thread(target=stop.wait, name=name)
+    thread.start()
+    try:
+        assert Census.take().counts["threads"] - before == counted
+    finally:
+        stop.set()
+        thread.join()
