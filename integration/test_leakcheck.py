@@ -26,6 +26,8 @@ MENDED = sorted((LEAKS / "mended").glob("*.py"))
 BOUNDED = sorted((LEAKS / "bounded").glob("*.py"))
 TWELVE = 12
 
+pytestmark = pytest.mark.browser
+
 Check = Callable[..., Coroutine[Any, Any, Result]]
 
 
@@ -60,6 +62,7 @@ def test_there_are_twelve() -> None:
     assert [app.name for app in PLANTED] == [app.name for app in MENDED]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("app", PLANTED, ids=lambda app: app.stem)
 async def test_a_planted_leak_is_found(app: Path, run: Check, tmp_path: Path) -> None:
     """The verdict is a leak, the first line that it names is one of those that hold it, and the report says so."""
@@ -72,11 +75,9 @@ async def test_a_planted_leak_is_found(app: Path, run: Check, tmp_path: Path) ->
     assert not re.search(r"(src|href)=", text)
 
 
-async def test_mended_they_are_none(run: Check, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All twelve as the pages of one app, and those with a bounded cache: a plateau, and so is using them on and on."""
-    monkeypatch.setenv("BOUND", "2")
-    pages = [*MENDED, *BOUNDED]
-    app = tmp_path / "pages_together.py"
+def together(pages: list[Path], folder: Path) -> Path:
+    """One app with all these pages, so that they share a server and the time that it takes to start."""
+    app = folder / "pages_together.py"
     app.write_text(
         "from importlib.util import module_from_spec, spec_from_file_location\n"
         "from solara_ctx import KernelApp\n"
@@ -88,11 +89,25 @@ async def test_mended_they_are_none(run: Check, tmp_path: Path, monkeypatch: pyt
         f"files = {[str(page) for page in pages]!r}\n"
         "app = KernelApp({f'/{number}': load(file) for number, file in enumerate(files)})\n"
     )
-    result = await run(app, sessions=len(pages), cycles=4, churn=4)
+    return app
+
+
+@pytest.mark.slow
+async def test_mended_they_are_none(run: Check, tmp_path: Path) -> None:
+    """All twelve: a plateau, and nothing of any of them is kept."""
+    result = await run(together(MENDED, tmp_path), sessions=len(MENDED))
+    assert [leak.what for leak in result.sessions.leaks] == []
+    assert result.sessions.series.measures[-1].kept == 0
+
+
+@pytest.mark.slow
+async def test_a_bound_is_no_leak(run: Check, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Caches that are full, and one that says how large it may become; also within one session."""
+    monkeypatch.setenv("BOUND", "2")
+    result = await run(together(BOUNDED, tmp_path), sessions=len(BOUNDED), cycles=4, churn=4)
     assert [leak.what for verdict in result.verdicts for leak in verdict.leaks] == []
-    last = result.sessions.series.measures[-1]
     # That of `bounded_widgets.py`, which says why: a page that is kept up to a bound is worth a note.
-    assert last.kept == 2
+    assert result.sessions.series.measures[-1].kept == 2
     assert any("bounded_widgets.py" in note.chain for note in result.sessions.notes)
 
 
@@ -149,6 +164,7 @@ def remember(it):
 """
 
 
+@pytest.mark.slow
 async def test_other_ways_to_leak(run: Check, tmp_path: Path) -> None:
     """However small, whatever it is, wherever it is kept, and all at once: each of their lines is named."""
     app, helper = tmp_path / "other_ways.py", tmp_path / "helper.py"
@@ -184,6 +200,7 @@ def page():
 """
 
 
+@pytest.mark.slow
 async def test_leaks_within_one_session(run: Check, tmp_path: Path) -> None:
     """With each click a row, a widget that is replaced and never closed, a handler: sessions are a plateau, uses not.
 
@@ -223,7 +240,6 @@ def leakcheck(*arguments: str | Path, cwd: Path, **env: str) -> subprocess.Compl
     return subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, timeout=300, check=False)
 
 
-@pytest.mark.browser
 def test_the_command(tmp_path: Path) -> None:
     """A whole Starlette app with a script of the user's: progress, JSON, files, and status 0."""
     (tmp_path / "whole.py").write_text(
@@ -258,7 +274,6 @@ def test_the_command(tmp_path: Path) -> None:
     ],
     ids=["no file", "no Python", "no script", "wrong script", "no browser", "no setting"],
 )
-@pytest.mark.browser
 def test_what_can_not_be_checked_is_said(
     arguments: list[str], env: dict[str, str], message: str, tmp_path: Path
 ) -> None:
