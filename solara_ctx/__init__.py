@@ -2,18 +2,22 @@
 
 Layout, top to bottom; each layer imports only from those below it:
 
-    cli                       `solara-ctx run`, `solara-ctx demo`
+    cli                       `solara-ctx run`, `demo`, `why`, `leakcheck`
+    leakcheck/                checks an app for leaks before it is in production
+    serving  asking           whose page to serve, by name; what a running server tells the command line
     web/                      Starlette in, Starlette out: pages, websockets, sessions, /resourcez; KernelApp composes
-    patching/                 the one room where ipykernel, IPython, ipywidgets, comm and threading are patched
+    leaks/                    closed kernels that are not gone: which, and what keeps them
+    patching/                 the one room where ipykernel, IPython, ipywidgets, comm, threading, uvicorn are patched
     jupyter/                  a kernel: wire format, messages, comms, widgets, shell, outputs
     registry                  which kernels there are, and for how long
     context                   one kernel of one page: pages, states, restart, close
     owner  claims             what it needs of its registry; who has asked for its end
     run                       what one run of the page function owns
     kernel_var                variables with one value per kernel
-    mailbox  tasks  hooks  teardown  pages  culling  ended  current  stats
-    lifecycle  clock  settings  ports  workers
-    errors
+    mailbox  tasks  hooks  teardown  pages  cull_timer  ended  current  stats
+    culling
+    lifecycle  clock  settings  ports  workers  memory
+    errors  frames  weak
 """
 
 from solara_ctx.context import VirtualKernelContext

@@ -10,7 +10,7 @@ from functools import partial
 from types import MappingProxyType, TracebackType
 from typing import Self, TypeVar
 
-from solara_ctx import current
+from solara_ctx import current, frames
 from solara_ctx.claims import Claims, ReportFuture, announce_end, hand_over
 from solara_ctx.clock import wait_through
 from solara_ctx.current import Handle
@@ -237,8 +237,9 @@ class VirtualKernelContext:
             return unregister
         try:
             hook()
-        except Exception:
+        except Exception as error:
             log.exception("an on_close hook of kernel %s failed", self._shown_id)
+            frames.note(error)
         return _do_nothing
 
     def create_task(

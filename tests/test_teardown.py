@@ -5,13 +5,13 @@ import contextvars
 import logging
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 
 import pytest
 
 from solara_ctx.teardown import CloseReport, StepResult, Teardown, stack_of_thread, summary
-from solara_ctx.workers import WorkerPool
+from solara_ctx.workers import Job, WorkerPool
 from tests.support.fakes import PATIENCE_S, FakeClock
 from tests.support.service import turns
 
@@ -307,9 +307,9 @@ class KeepingPool(WorkerPool):
 
     def __init__(self) -> None:
         super().__init__(1)
-        self.kept: list[Callable[[], None]] = []
+        self.kept: list[Job] = []
 
-    def submit(self, job: Callable[[], None]) -> None:
+    def submit(self, job: Job) -> None:
         """Run *job* on a thread, and keep it."""
         self.kept.append(job)
         super().submit(job)

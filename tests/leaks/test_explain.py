@@ -12,7 +12,7 @@ import types
 import weakref
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, cast
 
 import pytest
 from traitlets import HasTraits, Instance, Unicode
@@ -52,7 +52,7 @@ def at(marker: str) -> str:
 def kept(hold: Callable[[Label], object]) -> Explanation:
     """What is said of a label that *hold* has stored somewhere; the label is gone after the holder is."""
     label = Label()
-    reference = weakref.ref(label)
+    reference: weakref.ref[object] = weakref.ref(label)
     hold(label)
     del label
     found = explain([reference])
@@ -208,7 +208,7 @@ def test_property_and_mappingproxy() -> None:
 
 def test_partial() -> None:
     """Arguments of a `functools.partial`, by number and by name; functions in it keep their place."""
-    found = kept(lambda label: in_cache(functools.partial(line, "CACHE", label)))
+    found = kept(lambda label: in_cache(functools.partial(cast("Any", line), "CACHE", label)))
     assert " -> partial of line (" in found.text()
     assert found.text().endswith("), argument 1 -> Label")
     assert kept(lambda label: in_cache(functools.partial(print, sep=label))).text() == (
@@ -257,7 +257,7 @@ def test_generator() -> None:
 
     def numbers(label: Label) -> Generator[int, None, None]:
         yield 1  # line: generator
-        assert label
+        assert label is not None
 
     def hold(label: Label) -> None:
         generator = numbers(label)
@@ -274,7 +274,7 @@ def test_coroutine_and_async_generator() -> None:
 
     async def inner(label: Label) -> None:
         await asyncio.sleep(0)  # line: inner
-        assert label
+        assert label is not None
 
     async def outer(label: Label) -> None:
         await inner(label)  # line: outer
@@ -313,7 +313,8 @@ def test_exception_with_its_traceback() -> None:
             in_cache(error.with_traceback(error.__traceback__.tb_next if error.__traceback__ else None))
 
     assert kept(hold).text() == (
-        f"{START} -> ValueError raised at {at('raised')} -> frame of fail ({at('raised')}), local variable label -> Label"
+        f"{START} -> ValueError raised at {at('raised')} -> frame of fail ({at('raised')}), "
+        "local variable label -> Label"
     )
 
 

@@ -3,7 +3,7 @@
 import gc
 import re
 import weakref
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from solara_ctx.leaks.explain import Explanation, Link, explain
 
@@ -20,7 +20,7 @@ def explanation(*texts: str, note: str = "") -> Explanation:
 
 
 def svg_texts(found: Explanation) -> list[str]:
-    root = ElementTree.fromstring(found.svg())  # noqa: S314 -- our own
+    root = ET.fromstring(found.svg())  # noqa: S314 -- our own
     return [element.text or "" for element in root.iter("{http://www.w3.org/2000/svg}text")]
 
 
@@ -64,7 +64,7 @@ def test_colours() -> None:
     """Users' code stands out from libraries', and the object at the end from both."""
     label = Label()
     KEPT["x"] = [label]
-    reference = weakref.ref(label)
+    reference: weakref.ref[object] = weakref.ref(label)
     del label
     boxes = re.findall(r'<rect x="16" .*? fill="(#\w+)"', explain([reference]).svg())
     KEPT.clear()

@@ -11,6 +11,7 @@ import uuid
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 import pytest
 
@@ -59,10 +60,32 @@ def _trap(name: str) -> Callable[..., object]:
     return trap
 
 
-TRAPS = (
-    "__repr__ __str__ __hash__ __eq__ __ne__ __lt__ __getattr__ __getattribute__ __len__ __iter__ __contains__ "
-    "__getitem__ __bool__ __format__ __dir__ __sizeof__ __reduce__ __call__ __enter__ __get__ keys values items get"
-).split()
+TRAPS = [
+    "__repr__",
+    "__str__",
+    "__hash__",
+    "__eq__",
+    "__ne__",
+    "__lt__",
+    "__getattr__",
+    "__getattribute__",
+    "__len__",
+    "__iter__",
+    "__contains__",
+    "__getitem__",
+    "__bool__",
+    "__format__",
+    "__dir__",
+    "__sizeof__",
+    "__reduce__",
+    "__call__",
+    "__enter__",
+    "__get__",
+    "keys",
+    "values",
+    "items",
+    "get",
+]
 
 
 def hostile(base: type, *, slots: tuple[str, ...] | None = None) -> type:
@@ -73,7 +96,7 @@ def hostile(base: type, *, slots: tuple[str, ...] | None = None) -> type:
     if slots is not None:
         own["__slots__"] = slots
     meta = type("Meta", (type,), {name: _trap(f"class {name}") for name in ("__repr__", "__getattribute__", "__eq__")})
-    meta.__hash__ = type.__hash__  # type: ignore[method-assign] # the test itself keeps classes in sets
+    meta.__hash__ = type.__hash__  # type: ignore[method-assign, assignment]  # the test itself keeps classes in sets
     return types.new_class("Trapped", (base,), {"metaclass": meta}, lambda namespace: namespace.update(own))
 
 
@@ -84,7 +107,7 @@ def test_no_code_of_users_runs(base: type) -> None:
     Hostile.calls.clear()
 
     def hold(label: Label) -> None:
-        holder = base.__new__(cls)
+        holder: Any = cast("Any", base).__new__(cls)
         if base is dict:
             dict.__setitem__(holder, "x", label)
         elif base is list:
@@ -94,7 +117,7 @@ def test_no_code_of_users_runs(base: type) -> None:
         elif base is Exception:
             Exception.__init__(holder, label)
         else:
-            base.__setattr__(holder, "label", label)
+            cast("Any", base).__setattr__(holder, "label", label)
         KEPT.append({"x": (holder,)})
 
     reference = planted(hold)
@@ -109,7 +132,7 @@ def test_no_code_of_users_runs_for_keys_and_targets() -> None:
     """Nor that of a key beside the holder, and of the target itself."""
     cls = hostile(object)
     Hostile.calls.clear()
-    meta_free = object.__new__(cls)
+    meta_free: Any = object.__new__(cls)
 
     class Key:
         def __hash__(self) -> int:
@@ -152,7 +175,7 @@ def test_a_local_variable_is_not_pinned() -> None:
     gc.disable()
     try:
         label: Label | None = Label()
-        reference = weakref.ref(label)
+        reference: weakref.ref[object] = weakref.ref(label)
         assert ", local variable label -> Label" in explain([reference]).text()
         label = None
         assert reference() is None
@@ -303,9 +326,7 @@ def test_ids_are_shortened(token: str) -> None:
     assert token[:20] not in shown
     assert f"dict['{token[:6]}…']" in found.text()
 
-    logger = logging.getLogger(f"tests.{token}")
-    reference = planted(lambda label: setattr(logger, "label", label))
-    del logger
+    reference = planted(lambda label: setattr(logging.getLogger(f"tests.{token}"), "label", label))
     text = explain([reference]).text()
     del logging.getLogger(f"tests.{token}").label  # type: ignore[attr-defined]
     assert text == f"logger 'tests.{token[:6]}…', label -> Label"

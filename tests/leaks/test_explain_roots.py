@@ -109,7 +109,7 @@ def test_frame_called_from_c() -> None:
         wait()
         return 0
 
-    with waiting_thread(lambda wait: max([wait, wait], key=key)):  # type: ignore[arg-type, return-value]
+    with waiting_thread(lambda wait: max([wait, wait], key=key)):  # type: ignore[arg-type]
         assert " running key (" in explain(references).text()
 
 
@@ -216,12 +216,12 @@ def test_pending_task() -> None:
 
     async def poll(label: Label) -> None:
         await asyncio.sleep(1000)  # line: task
-        assert label
+        assert label is not None
 
     async def prepare(loop: asyncio.AbstractEventLoop) -> "weakref.ref[object]":
         label = Label()
         KEPT.append(weakref.ref(label))
-        loop.create_task(poll(label), name="poller")
+        _ = loop.create_task(poll(label), name="poller")
         return weakref.ref(label)
 
     found = run_with_loop(prepare)
@@ -234,14 +234,14 @@ def test_pending_task_that_awaits_another_coroutine() -> None:
 
     async def inner(label: Label) -> None:
         await asyncio.sleep(1000)  # line: inner
-        assert label
+        assert label is not None
 
     async def outer(labels: list[Label]) -> None:
         await inner(labels.pop())  # line: outer
 
     async def prepare(loop: asyncio.AbstractEventLoop) -> "weakref.ref[object]":
         label = Label()
-        loop.create_task(outer([label]), name="poller")
+        _ = loop.create_task(outer([label]), name="poller")
         return weakref.ref(label)
 
     assert run_with_loop(prepare).text() == (
@@ -319,7 +319,7 @@ def test_atexit() -> None:
 
     def register(label: Label) -> None:
         def bye() -> None:  # line: bye
-            assert label
+            assert label is not None
 
         atexit.register(bye)
         KEPT.append(weakref.ref(bye))
@@ -328,9 +328,12 @@ def test_atexit() -> None:
     found = explain([reference])
     assert found.text() == f"atexit -> closure of bye ({at('bye')}), variable label -> Label"
     assert found.culprit == found.links[1]
-    bye = KEPT[0]
-    assert isinstance(bye, weakref.ref)
-    atexit.unregister(bye())
+    reference_to_bye = KEPT[0]
+    assert isinstance(reference_to_bye, weakref.ref)
+    bye = reference_to_bye()
+    assert bye is not None
+    atexit.unregister(bye)
+    del bye
     assert reference() is None
 
 
@@ -370,8 +373,8 @@ def test_signal_handler() -> None:
 def test_hooks_of_gc_and_sys() -> None:
     """Hooks of the interpreter are variables of their modules."""
 
-    def hook(label: object) -> Callable[..., None]:
-        return lambda *_: len((label,)) and None
+    def hook(label: object) -> Callable[..., object]:
+        return lambda *_: label
 
     reference = planted(lambda label: gc.callbacks.append(hook(label)))
     try:
@@ -388,9 +391,7 @@ def test_hooks_of_gc_and_sys() -> None:
 
 def test_logger() -> None:
     """A logger that is registered is a root."""
-    logger = logging.getLogger("tests.roots")
-    reference = planted(lambda label: setattr(logger, "label", label))
-    del logger
+    reference = planted(lambda label: setattr(logging.getLogger("tests.roots"), "label", label))
     try:
         assert explain([reference]).text() == "logger 'tests.roots', label -> Label"
     finally:
@@ -450,7 +451,7 @@ def test_held_from_c() -> None:
         return 0
 
     labels = [Label()]
-    reference = weakref.ref(labels[0])
+    reference: weakref.ref[object] = weakref.ref(labels[0])
     # The iterator of a `for` loop, or of a `sum` here, lies on the stack of the interpreter.
     thread = threading.Thread(target=lambda: sum(map(wait, iter([labels.pop()]))))
     thread.start()
@@ -484,11 +485,11 @@ def test_frozen_task() -> None:
 
     async def poll(label: Label) -> None:
         await asyncio.sleep(1000)  # line: frozen task
-        assert label
+        assert label is not None
 
     async def prepare(loop: asyncio.AbstractEventLoop) -> "weakref.ref[object]":
         label = Label()
-        loop.create_task(poll(label), name="poller")
+        _ = loop.create_task(poll(label), name="poller")
         await asyncio.sleep(0)
         gc.freeze()
         return weakref.ref(label)
@@ -505,7 +506,7 @@ def test_frozen_task() -> None:
 def test_many_targets() -> None:
     """The chain to whichever target is nearest, among hundreds: the search goes onwards from the roots then."""
     labels = [Label() for _ in range(1000)]
-    references = [weakref.ref(label) for label in labels]
+    references: list[weakref.ref[object]] = [weakref.ref(label) for label in labels]
     KEPT.append({"deep": {"deeper": labels}})
     KEPT.append({"x": labels[700]})
     del labels
