@@ -92,8 +92,8 @@ class Report:
                 lines += ["", f"  {_BY[kept.whose]}{kept.explanation.text()}", f"    keeps {kept.parts}"]
         if self.growers or self.growers_of_test:
             lines += ["", "What grows with the sessions:"]
-            lines += [f"  {grower.text()}" for grower in self.growers]
-            lines += [f"  {_BY[TEST]}{grower.text()}" for grower in self.growers_of_test]
+            lines += [f"  {line}" for line in _one_of_each(self.growers)]
+            lines += [f"  {_BY[TEST]}{line}" for line in _one_of_each(self.growers_of_test)]
         lines += [
             "",
             f"Freed by reference counting: {self.by_refcount}, by the collector: {self.by_gc}, never: {self.never}.",
@@ -188,6 +188,18 @@ def _way(explanation: Explanation) -> str:
     """The same for chains that differ in a key only."""
     culprit = explanation.culprit
     return explanation.text() if culprit is None else f"{culprit.file}:{culprit.line} {explanation.links[-1].kind}"
+
+
+def _one_of_each(found: Sequence[Grower]) -> list[str]:
+    """A line for each place that something of a kind grows at: what every page has brought along grows in many."""
+    alike: dict[tuple[str, str], list[Grower]] = {}
+    for grower in found:
+        culprit = None if grower.explanation is None else grower.explanation.culprit
+        alike.setdefault((grower.what, "" if culprit is None else f"{culprit.file}:{culprit.line}"), []).append(grower)
+    return [
+        f"{first.text()} (and {len(others)} more like it)" if others else first.text()
+        for first, *others in alike.values()
+    ]
 
 
 def _in_words(living: Sequence[object]) -> str:
