@@ -6,7 +6,7 @@
  */
 import { waitBefore } from "./backoff";
 import { pause } from "./pause";
-import { type Ending, interpretEnding, type Verdict } from "./verdict";
+import { type Ending, interpretEnding, isFaultless, type Verdict } from "./verdict";
 
 /** One open websocket. */
 export interface Connection {
@@ -16,6 +16,8 @@ export interface Connection {
   send(frame: string | ArrayBuffer): boolean;
   /** Give this socket up, as if the network had lost it. */
   drop(): void;
+  /** What came over it is on the screen. */
+  shown(): void;
 }
 
 /** Who is told. The calls are strictly `opened (frame)* lost`, over and over. */
@@ -48,6 +50,8 @@ export interface LinkEvents {
 export const HANDSHAKE_LIMIT_MS = 20_000;
 /** A connection that lived this long was a good one: the next wait begins at the beginning. */
 export const GOOD_AFTER_MS = 5_000;
+/** After so many restarts in a row, none of which brought a page to the screen, "at once" is not believed any more. */
+const HASTY_RESTARTS = 2;
 /** A network that flaps is no reason for long waits; a server that drops each connection at once is one for short ones. */
 const MOST_AFTER_OPENED = 3;
 /** A wake-up call gives up a handshake older than this: the network it began on is probably not there any more. */
@@ -81,12 +85,15 @@ export class Link {
   /** Connect, and connect again, until the kernel has ended or the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     let failures = 0;
-    let hasty = 0;
+    let restarts = 0; // in a row, without the page having been shown in between
     let refused = 0;
     while (!signal.aborted) {
-      const { ending, lived } = await this.#connection(refused, signal);
+      const { ending, lived, shown } = await this.#connection(refused, signal);
       if (signal.aborted) return;
-      if (lived >= GOOD_AFTER_MS) failures = hasty = 0;
+      const good = shown || lived >= GOOD_AFTER_MS;
+      if (good) restarts = 0;
+      // A page that is shown and then cut off for what it did, or for being too slow, would do the same again.
+      if (lived >= GOOD_AFTER_MS || (shown && isFaultless(ending.code))) failures = 0;
       else if (ending.opened) failures = Math.min(failures, MOST_AFTER_OPENED);
       else refused += 1;
       let verdict = interpretEnding(ending);
@@ -96,20 +103,28 @@ export class Link {
       if (signal.aborted) return;
       if (verdict.kind === "ended") return this.#events.ended(verdict.reason);
       this.#events.waiting(verdict.kind === "later" && verdict.full);
-      // "At once" holds for the first time only: a server that always answers "restart" must not be hammered.
-      const count = verdict.kind === "now" ? hasty++ : 1 + failures++;
-      if (count > 0) await pause(waitBefore(count - 1, this.#ports.random), signal, this.#wake.signal);
+      let count: number;
+      if (verdict.kind === "now") {
+        if (!good) restarts += 1;
+        // A server that says nothing but "restart" must not be hammered.
+        if (restarts <= HASTY_RESTARTS) continue;
+        count = restarts - HASTY_RESTARTS - 1;
+      } else {
+        count = failures++;
+      }
+      await pause(waitBefore(count, this.#ports.random), signal, this.#wake.signal);
     }
   }
 
   /** One socket, from its handshake to its end. */
-  #connection(refused: number, signal: AbortSignal): Promise<{ ending: Ending; lived: number }> {
+  #connection(refused: number, signal: AbortSignal): Promise<{ ending: Ending; lived: number; shown: boolean }> {
     return new Promise((resolve) => {
       const socket = this.#ports.connect(refused);
       socket.binaryType = "arraybuffer";
       const scope = new AbortController();
       const since = this.#ports.now();
       let openedAt: number | null = null;
+      let shown = false;
 
       const end = (code: number, reason: string) => {
         if (scope.signal.aborted) return;
@@ -119,7 +134,7 @@ export class Link {
         const opened = openedAt !== null;
         const lived = openedAt === null ? 0 : this.#ports.now() - openedAt;
         if (opened) this.#listener.lost();
-        resolve({ ending: { opened, code, reason }, lived });
+        resolve({ ending: { opened, code, reason }, lived, shown });
       };
       const giveUp = () => {
         end(1006, "");
@@ -143,6 +158,9 @@ export class Link {
               return true;
             },
             drop: giveUp,
+            shown: () => {
+              shown = true;
+            },
           });
         },
         listening,

@@ -20,6 +20,8 @@ export type Verdict =
   | { readonly kind: "ask" };
 
 const NORMAL = 1000;
+const GOING_AWAY = 1001;
+const NETWORK_LOST = 1006;
 const RESTART = 1012;
 const TRY_AGAIN_LATER = 1013;
 const GONE = 4410;
@@ -32,6 +34,11 @@ export function interpretEnding({ opened, code, reason }: Ending): Verdict {
   // socket that never opened. The other 4xxx codes are for servers newer than this page.
   if (!opened || code >= 4000) return { kind: "ask" };
   return { kind: "later", full: code === TRY_AGAIN_LATER };
+}
+
+/** Whether a connection that ended with this code ended for reasons of others, not for what the page did on it. */
+export function isFaultless(code: number): boolean {
+  return code === RESTART || code === GOING_AWAY || code === NETWORK_LOST;
 }
 
 /** The part of a fetch Response that the verdict needs. */

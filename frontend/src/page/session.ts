@@ -167,6 +167,7 @@ export class PageSession implements LinkListener {
         if (this.#answer === answer) this.#failed(error);
         else console.error(error);
       }
+      if (this.#answer === answer) this.#connection?.shown(); // an error too is a page
     });
   }
 }

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { FrameBuffer } from "../../src/connection/buffer";
 import type { Connection, LinkListener } from "../../src/connection/link";
 
-const connection: Connection = { protocol: "", send: () => true, drop: () => {} };
+const connection: Connection = { protocol: "", send: () => true, drop: () => {}, shown: () => {} };
 
 function recorder(): LinkListener & { log: string[] } {
   const log: string[] = [];

@@ -122,6 +122,89 @@ test("a server that takes the socket and drops it at once is not hammered", asyn
   expect(sockets.length).toBeLessThan(8);
 });
 
+/** End the latest socket as a restart does, and count the milliseconds until the next one. */
+async function waitAfterRestart(): Promise<number> {
+  const before = performance.now();
+  const count = sockets.length;
+  socket().ends(1012, "restart");
+  await vi.advanceTimersByTimeAsync(0);
+  while (sockets.length === count) await vi.advanceTimersByTimeAsync(125);
+  return performance.now() - before;
+}
+
+test("1012 connects again at once each time, as long as the page was shown in between", async () => {
+  const waits: number[] = [];
+  for (let i = 0; i < 20; i++) {
+    socket().opens();
+    connections.at(-1)?.shown();
+    waits.push(await waitAfterRestart());
+  }
+  expect(waits).toEqual(Array(20).fill(0));
+});
+
+test("from the third 1012 in a row on a page that was not shown, the waits grow", async () => {
+  const waits: number[] = [];
+  for (let i = 0; i < 6; i++) {
+    socket().opens();
+    waits.push(await waitAfterRestart());
+  }
+  expect(waits).toEqual([0, 0, 250, 500, 1000, 2000]);
+});
+
+test("a page that is shown at last is the end of those waits", async () => {
+  for (let i = 0; i < 6; i++) {
+    socket().opens();
+    await waitAfterRestart();
+  }
+  socket().opens();
+  connections.at(-1)?.shown();
+  const waits: number[] = [];
+  for (let i = 0; i < 4; i++) {
+    waits.push(await waitAfterRestart());
+    socket().opens();
+  }
+  expect(waits).toEqual([0, 0, 0, 250]); // the page was shown on the first of them only
+});
+
+test.each([1001, 1006, 1012])("after a page that was shown, the waits for %i begin at the beginning", async (code) => {
+  for (let i = 0; i < 6; i++) {
+    socket().ends();
+    await vi.advanceTimersByTimeAsync(15_000);
+  }
+  socket().opens();
+  connections.at(-1)?.shown();
+  const count = sockets.length;
+  socket().ends(code);
+  await vi.advanceTimersByTimeAsync(250);
+  expect(sockets).toHaveLength(count + 1);
+  socket().ends();
+  await vi.advanceTimersByTimeAsync(500);
+  expect(sockets).toHaveLength(count + 2);
+});
+
+test("a page that the server cuts off for what it did waits longer, though it was shown", async () => {
+  const waits: number[] = [];
+  for (let i = 0; i < 5; i++) {
+    const before = performance.now();
+    const count = sockets.length;
+    socket().opens();
+    connections.at(-1)?.shown();
+    socket().ends(1013, "overloaded");
+    while (sockets.length === count) await vi.advanceTimersByTimeAsync(125);
+    waits.push(performance.now() - before);
+  }
+  expect(waits).toEqual([250, 500, 1000, 2000, 2000]);
+});
+
+test("what is shown of a connection that is over says nothing of the next", async () => {
+  socket().opens();
+  await waitAfterRestart();
+  await waitAfterRestart();
+  socket().opens();
+  connections[0]?.shown();
+  expect(await waitAfterRestart()).toBe(250);
+});
+
 test("1012 connects again at once", async () => {
   await openAndLive();
   socket().ends(1012, "restart");

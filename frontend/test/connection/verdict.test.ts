@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type Answer, interpretAnswer, interpretEnding } from "../../src/connection/verdict";
+import { type Answer, interpretAnswer, interpretEnding, isFaultless } from "../../src/connection/verdict";
 
 test.each([
   ["culled", "culled"],
@@ -31,6 +31,14 @@ test.each([1001, 1006, 1013, 1015])("%i of a socket that never opened has to be 
 
 test("a private code of a newer server has to be asked about", () => {
   expect(interpretEnding({ opened: true, code: 4999, reason: "new-idea" })).toEqual({ kind: "ask" });
+});
+
+test.each([1001, 1006, 1012])("%i is no fault of the connection", (code) => {
+  expect(isFaultless(code)).toBe(true);
+});
+
+test.each([1007, 1008, 1009, 1011, 1013, 4409])("%i ends a connection for what it did", (code) => {
+  expect(isFaultless(code)).toBe(false);
 });
 
 function answer(status: number, body?: unknown, type = "basic"): Answer {

@@ -28,6 +28,8 @@ export class FakeKernel {
   deaf = false;
   /** How often the page has given a connection up. */
   drops = 0;
+  /** How often the page has shown what came over a connection. */
+  shown = 0;
   #session: PageSession | null = null;
   #control = "";
 
@@ -44,6 +46,9 @@ export class FakeKernel {
       },
       drop: () => {
         this.drops += 1;
+      },
+      shown: () => {
+        this.shown += 1;
       },
     };
     session.opened(connection);

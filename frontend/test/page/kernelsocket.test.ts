@@ -27,6 +27,7 @@ class FakeConnection implements Connection {
     return this.up;
   }
   drop(): void {}
+  shown(): void {}
   get ids(): string[] {
     return this.frames.map((frame) => deserialize(frame as ArrayBuffer, this.protocol).header.msg_id);
   }

@@ -258,6 +258,21 @@ test("a page that failed at first and works after a restart is shown", async () 
   expect(label()).toBe("one");
 });
 
+test("the connection learns that the page was shown, whatever the page is", async () => {
+  await connect();
+  expect(kernel.shown).toBe(1);
+  kernel.cut();
+  kernel.error = { ename: "ValueError", evalue: "", traceback: null };
+  await connect();
+  expect(kernel.shown).toBe(2);
+  kernel.cut();
+  vi.spyOn(console, "error").mockImplementation(() => {});
+  kernel.error = null;
+  kernel.roots = ["nobody"];
+  await connect();
+  expect(kernel.shown).toBe(3);
+});
+
 test("a connection that is lost before it was answered leaves nothing behind", async () => {
   kernel.connect(session);
   kernel.cut();
@@ -266,6 +281,7 @@ test("a connection that is lost before it was answered leaves nothing behind", a
   await connect();
   expect(label()).toBe("one");
   expect(caughtUp).toHaveBeenCalledOnce();
+  expect(kernel.shown).toBe(1);
 });
 
 test("a widget made while connected appears, also when its message and all state cross", async () => {
