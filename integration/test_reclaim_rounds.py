@@ -146,7 +146,7 @@ async def test_fifty_restarts_under_one_page(
 ) -> None:
     """Exactly one kernel is alive at any time, and the log says what each restart did to the memory.
 
-    Without a browser: that one waits the longer before it comes back, the more often its kernel restarts.
+    Without a browser, for speed.
     """
     caplog.set_level(logging.INFO, "solara_ctx.context")
     kernels = Kernels()
