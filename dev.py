@@ -287,7 +287,7 @@ def matrix(arguments: list[str]) -> None:
         env = Environment(ROOT / f".venv-{version}", base=path).install("unit")
         say(f"unit tests on Python {version}")
         hint = f"the suite fails on Python {version}: read the summary above"
-        env.run("pytest", "tests", *(arguments or LEFT_OUT), hint=hint)
+        env.run("pytest", *(arguments or ["tests", *LEFT_OUT]), hint=hint)
 
 
 def bench(arguments: list[str]) -> None:
