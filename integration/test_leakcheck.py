@@ -231,7 +231,7 @@ async def test_an_app_that_ends_is_said(run: Check, tmp_path: Path) -> None:
     app = tmp_path / "ending.py"
     app.write_text("import os\n\n\ndef page():\n    print('good-bye', flush=True)\n    os._exit(7)\n")
     with pytest.raises(AppFailed, match=r"ended with status 7(?s:.*)good-bye"):
-        await run(app)
+        await run(app, timeout_s=10)
 
 
 def leakcheck(*arguments: str | Path, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:

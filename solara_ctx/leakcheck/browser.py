@@ -111,14 +111,17 @@ class Chromium:
         return page
 
     async def leave(self, page: Page) -> None:
-        """Leave the page, as a person does who goes elsewhere, and end its session."""
+        """Leave the page, as a person does who goes elsewhere.  Its session has to last until the server has heard of
+        it: the page says good-bye by a beacon, which the session's end would cut off.
+        """
         try:
-            # The page says good-bye by a beacon, which a context that is closed right away would cut off.
             await page.goto("about:blank")
         except Error as error:
             raise AppFailed(f"a page could not be left: {error.message.splitlines()[0]}") from error
-        finally:
-            await _close(page.context)
+
+    async def end(self, page: Page) -> None:
+        """End the session of a page."""
+        await _close(page.context)
 
     async def picture(self, html: str, path: Path, *, width: int, height: int) -> None:
         """Draw *html* into a PNG file."""

@@ -139,9 +139,10 @@ class _Run:
             if (await asyncio.to_thread(judge, series)).leaking:
                 progress.doing(f"tracing {per * 2} more uses: where is made what stays?")
                 series = await self._diagnosed(series, per * 2, lambda: self._uses(page, per * 2))
-        finally:
             await self._chromium.leave(page)
-        await self._settled()
+            await self._settled()
+        finally:
+            await self._chromium.end(page)
         return series
 
     async def _sessions(self, count: int) -> Kernels:
@@ -154,12 +155,13 @@ class _Run:
             if not failures:
                 await together(self._plan.use(page) for page in pages)
                 await self._idle()
+                await together(self._chromium.leave(page) for page in pages)
+                return await self._settled()
+        except AppFailed as error:
+            failures.append(error)
         finally:
-            left = await asyncio.gather(*map(self._chromium.leave, pages), return_exceptions=True)
-            failures += [error for error in left if isinstance(error, BaseException)]
-        for error in failures:
-            raise await self._app.why(error) if isinstance(error, AppFailed) else error
-        return await self._settled()
+            await together(self._chromium.end(page) for page in pages)
+        raise await self._app.why(failures[0]) if isinstance(failures[0], AppFailed) else failures[0]
 
     async def _uses(self, page: Page, count: int) -> Kernels:
         for _ in range(count):
