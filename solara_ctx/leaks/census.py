@@ -4,7 +4,6 @@ Only C-level functions touch the objects: `gc.get_referents`, `dict.__len__` and
 user's `__len__`, `__hash__`, `__eq__`, `__getattr__` or metaclass is never asked.
 """
 
-import atexit
 import functools
 import gc
 import io
@@ -17,6 +16,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MethodDescriptorType, WrapperDescriptorType
 from typing import Protocol, cast
+
+from solara_ctx.leaks.outside import functions_at_exit
 
 HEAVY_BYTES = 65_536
 """From this size on a value that contains no others (a string, an array) is looked at for itself."""
@@ -331,5 +332,5 @@ def _threads() -> int:
 
 
 def _atexit_callbacks() -> int:
-    count = vars(atexit).get("_ncallbacks")  # CPython's own, for its tests
-    return cast("int", count()) if callable(count) else 0
+    # `atexit._ncallbacks` would count the slots of those that were unregistered, too: CPython never uses them again.
+    return len(functions_at_exit())

@@ -235,6 +235,19 @@ def test_threads_are_found_with_what_they_run() -> None:
     assert ("threads", 1.0) in [(grower.what, grower.per_step) for grower in found]
 
 
+def test_callbacks_of_atexit_that_are_unregistered_do_not_grow() -> None:
+    """What each cycle registers with `atexit` and takes back is no leak, though CPython keeps its empty slot."""
+
+    def cycle() -> None:
+        def at_the_end() -> None:
+            return None
+
+        atexit.register(at_the_end)
+        atexit.unregister(at_the_end)
+
+    assert not observe(cycle)
+
+
 def test_callbacks_of_atexit_are_found() -> None:
     """They are held from C, and still counted."""
 
