@@ -63,6 +63,15 @@ def test_there_are_twelve() -> None:
 
 
 @pytest.mark.slow
+async def test_all_planted_leaks_are_found_together(run: Check, tmp_path: Path) -> None:
+    """Twelve at once: each is named, by a line that holds it."""
+    result = await run(together(PLANTED, tmp_path), sessions=len(PLANTED))
+    assert result.leaking
+    named = {(found.file, found.line) for found in result.sessions.leaks}
+    assert [app.stem for app in PLANTED if not named & {(str(app), line) for line in marked(app)}] == []
+
+
+@pytest.mark.thorough
 @pytest.mark.parametrize("app", PLANTED, ids=lambda app: app.stem)
 async def test_a_planted_leak_is_found(app: Path, run: Check, tmp_path: Path) -> None:
     """The verdict is a leak, the first line that it names is one of those that hold it, and the report says so."""

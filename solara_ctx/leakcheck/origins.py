@@ -4,6 +4,7 @@ It names a line also for what C code or the standard library holds, where no cha
 a logger, a callback of `atexit`.
 """
 
+import _tracemalloc
 import ctypes
 import gc
 import linecache
@@ -79,11 +80,12 @@ def _count() -> tuple[Counter[_Place], Counter[_Place]]:
     """How many blocks of memory each line has taken that are still there, and their bytes."""
     counts: Counter[_Place] = Counter()
     sizes: Counter[_Place] = Counter()
-    for trace in tracemalloc.take_snapshot().traces:
-        place = _user_line((frame.filename, frame.lineno) for frame in reversed(trace.traceback))
+    # Raw, the innermost frame first: `take_snapshot` makes an object of each of millions of frames, and takes seconds.
+    for _domain, size, frames, *_ in _tracemalloc._get_traces():
+        place = _user_line(frames)
         if place is not None:
             counts[place] += 1
-            sizes[place] += trace.size
+            sizes[place] += size
     return counts, sizes
 
 
@@ -101,13 +103,18 @@ class _Left:
         self._taken: list[tuple[str, int, _Place]] = []
         held: set[int] = set()
         self._entries: set[int] = set()
+        # Most texts and numbers are referred to over and over; and all that is made here is traced, too.
+        unplaced: set[int] = set()
+        places: Counter[_Place] = Counter()
         for holder in objects:
             inside = id(holder) in self._places
-            places: Counter[_Place] = Counter()
             for part in peek.referents(holder):
                 number = id(part)
+                if number in unplaced:
+                    continue
                 if number not in self._places:
                     if gc.is_tracked(part) or (place := _place_of(part)) is None:
+                        unplaced.add(number)
                         continue
                     self._places[number] = place
                 if inside:
@@ -119,6 +126,7 @@ class _Left:
                         places[place] += 1
             if places:
                 self._taken.append((type(holder).__name__, places.total(), places.most_common(1)[0][0]))
+                places.clear()
         # Those that no object holds, C code does, or a running frame.
         self._entries |= self._places.keys() - held
 
@@ -148,9 +156,9 @@ class _Left:
 
 def _place_of(item: object) -> _Place | None:
     """The innermost line of the app's own code that was running when *item* was made."""
-    traceback = tracemalloc.get_object_traceback(item)
-    if traceback is not None:
-        return _user_line((frame.filename, frame.lineno) for frame in reversed(traceback))
+    frames = _tracemalloc._get_object_traceback(item)
+    if frames is not None:
+        return _user_line(frames)
     if sys.version_info < (3, 12) and gc.is_tracked(item) and hasattr(type(item), "__dict__"):
         # There tracemalloc looks for an instance at a wrong address; 3.12 does not.
         frames = _traceback_at(id(item) - _BEFORE_INSTANCE)
@@ -167,4 +175,7 @@ def _traceback_at(address: int) -> tuple[_Place, ...] | None:
 
 def _user_line(frames: Iterable[_Place]) -> _Place | None:
     """The first of *frames*, the innermost first, that is the app's own."""
-    return next(((file, line) for file, line in frames if is_user_file(file)), None)
+    for place in frames:
+        if is_user_file(place[0]):
+            return place
+    return None

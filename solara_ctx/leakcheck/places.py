@@ -8,6 +8,7 @@ from pathlib import Path
 import solara_ctx
 
 
+@functools.cache
 def is_user_file(file: str) -> bool:
     """Whether *file* is the app's own code: neither the standard library, nor installed, nor ours."""
     return not file.startswith("<") and not file.startswith(_elsewhere())
