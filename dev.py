@@ -226,7 +226,8 @@ def test(arguments: list[str]) -> None:
         env.run("pytest", *arguments, hint=hint, env=variables)
         return
     env.run("coverage", "erase", hint="remove the .coverage* files by hand")
-    env.run("coverage", "run", "-m", "pytest", hint=hint, env=variables)
+    env.run("coverage", "run", "-m", "pytest", "-m", "not uncovered and not thorough", hint=hint, env=variables)
+    env.run("pytest", "-m", "uncovered and not thorough", hint=hint, env=variables)
     env.run("coverage", "combine", "--quiet", hint="the tests wrote no coverage data: read the lines above")
     env.run("coverage", "report", hint="test the lines and branches that the table names, or take them out")
 

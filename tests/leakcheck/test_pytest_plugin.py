@@ -7,6 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 pytest_plugins = ["pytester"]
+pytestmark = pytest.mark.uncovered
 
 # A few small sessions show everything, and take no time.
 INI = """

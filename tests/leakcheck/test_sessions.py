@@ -33,6 +33,7 @@ def nothing_is_kept_for_the_next() -> Iterator[None]:
     leaky.make_way()
 
 
+@pytest.mark.uncovered
 @pytest.mark.parametrize("page", leaky.LEAKS, ids=lambda page: page.__name__)
 def test_a_leak_is_found_and_its_place_named(page: leaky.Page) -> None:
     """Each of the twelve is a leak of one kernel per session, and a file and line of the page's module is named."""
@@ -46,6 +47,7 @@ def test_a_leak_is_found_and_its_place_named(page: leaky.Page) -> None:
     assert culprit.line is not None
 
 
+@pytest.mark.uncovered
 @pytest.mark.parametrize("page", leaky.MENDED, ids=lambda page: page.__name__)
 def test_what_was_mended_leaks_no_more(page: leaky.Page) -> None:
     """Nothing is left, and reference counting alone has freed it."""
