@@ -77,6 +77,11 @@ class Report:
         return any(grower.bound is None for grower in self.growers)
 
     @property
+    def may_be_bounded(self) -> bool:
+        """Whether all that speaks of a leak is growth, which may have a bound that was not reached."""
+        return self.leaks and not self.kernels_leak
+
+    @property
     def test_keeps(self) -> bool:
         """Whether it is the test itself that keeps more and more."""
         return bool(self.growers_of_test) or (self.kernels_leak and self.keeper == TEST)

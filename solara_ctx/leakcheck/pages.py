@@ -180,13 +180,17 @@ class _Script:
         with collection_off():
             try:
                 url = cast("str", (yield _Apart(server.start)))
-                for _ in range(self._cycles):
-                    yield from self._cycle(url)
-                    yield from self._settle()
-                    yield _Apart(self._tally.cycle_ended)
-                return cast("Report", (yield _Apart(self._tally.report)))
+                report = yield from self._after(self._cycles, url)
+                return (yield from self._after(self._cycles, url)) if report.may_be_bounded else report
             finally:
                 yield _Apart(server.stop)
+
+    def _after(self, cycles: int, url: str) -> Generator[object, object, Report]:
+        for _ in range(cycles):
+            yield from self._cycle(url)
+            yield from self._settle()
+            yield _Apart(self._tally.cycle_ended)
+        return cast("Report", (yield _Apart(self._tally.report)))
 
     def _cycle(self, url: str) -> Generator[object, object, None]:
         pages: list[Page] = []
