@@ -8,6 +8,7 @@ import functools
 import gc
 import io
 import itertools
+import re
 import sys
 import threading
 from array import array
@@ -216,7 +217,12 @@ def kind_of(found: object) -> Kind | None:
 
 
 def bound_of(container: object) -> int | None:
-    """How large it says that it may become: the `maxsize` of an `lru_cache`, the `maxlen` of a deque."""
+    """How large it says that it may become: the `maxsize` of an `lru_cache`, the `maxlen` of a deque, what `re` says of
+    its caches.
+    """
+    for cache, most in (("_cache", "_MAXCACHE"), ("_cache2", "_MAXCACHE2")):
+        if container is vars(re).get(cache):
+            return cast("int | None", vars(re).get(most))
     kind = kind_of(container)
     if kind is not None and kind.base is _LRU_CACHE:
         return cast("Callable[[object], _CacheInfo]", _LRU_CACHE.__dict__["cache_info"])(container).maxsize

@@ -7,6 +7,7 @@ import gc
 import io
 import itertools
 import logging
+import re
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
@@ -164,6 +165,14 @@ def test_a_bound_that_is_known_is_told(step: Callable[[], object]) -> None:
     grower = only(observe(step))
     assert grower.bound == 100
     assert "up to 100" in grower.text()
+
+
+def test_the_patterns_that_re_keeps_have_a_bound() -> None:
+    """A page that makes patterns of its own fills a cache of Python's library."""
+    re.purge()
+    found = observe(lambda: re.compile(f"unheard of {next(numbers)}"))
+    assert found
+    assert all(grower.bound for grower in found), [grower.text() for grower in found]
 
 
 def test_a_bound_that_is_reached_ends_the_growth() -> None:
