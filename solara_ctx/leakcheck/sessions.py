@@ -114,7 +114,8 @@ class _Run:
             (mount, app, path) for mount, app in self._apps for path in app.paths if paths is None or path in paths
         ]
         if not self._pages:
-            raise CannotCheck(f"there is no page at {', '.join(paths or ())}")
+            known = ", ".join(path for _, app in self._apps for path in app.paths)
+            raise CannotCheck(f"there is no page at {', '.join(paths or ())}; relative to the mount, there is: {known}")
         self._sessions = sessions
         self._cycles = cycles
         self._use = use
