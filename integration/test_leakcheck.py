@@ -25,7 +25,7 @@ PLANTED = sorted((LEAKS / "planted").glob("*.py"))
 MENDED = sorted((LEAKS / "mended").glob("*.py"))
 BOUNDED = sorted((LEAKS / "bounded").glob("*.py"))
 TWELVE = 12
-MARKS: dict[str, Any] = {"module_dict": (), "running_thread": pytest.mark.uncovered, "at_exit": pytest.mark.uncovered}
+MARKS: dict[str, Any] = {"module_dict": (), "at_exit": pytest.mark.uncovered}
 
 pytestmark = pytest.mark.browser
 
@@ -67,7 +67,7 @@ def test_there_are_twelve() -> None:
 @pytest.mark.parametrize(
     "app",
     [
-        # Twenty seconds each: those that a variable, a frame, and C code hold; the others when asked for.
+        # Twenty seconds each: one that a variable holds, and one that C code does; the others when asked for.
         pytest.param(app, id=app.stem, marks=MARKS.get(app.stem, pytest.mark.thorough))
         for app in PLANTED
     ],
@@ -176,6 +176,7 @@ def remember(it):
 
 @pytest.mark.slow
 @pytest.mark.uncovered
+@pytest.mark.thorough
 async def test_other_ways_to_leak(run: Check, tmp_path: Path) -> None:
     """However small, whatever it is, wherever it is kept, and all at once: each of their lines is named."""
     app, helper = tmp_path / "other_ways.py", tmp_path / "helper.py"
