@@ -176,13 +176,16 @@ async def test_a_task_that_does_not_listen() -> None:
         print(box)
 
     page = Page(stubborn)
-    async with serving(page, kernel_close_timeout="20ms") as site:
+    # Long enough for every other step, also where each line is traced.
+    async with serving(page, kernel_close_timeout="500ms") as site:
         visit, kernel = await used(site)
         await page.begun.wait()
         kernel.watch("task's work", page.future)
         visit.context.close()
-        await kernel.at_once("context", "host", "run", "outbox", "websocket", "connection", "comm", "session")
-        go_on.set()
+        try:
+            await kernel.at_once("context", "host", "run", "outbox", "websocket", "connection", "comm", "session")
+        finally:
+            go_on.set()  # nothing else ends it, not even the end of the test
         kernel.end_now()
         page.deaths.end_now()
         await page.deaths.at_once()
