@@ -198,13 +198,12 @@ async def test_the_connection_dies_during_a_page_function_that_raises() -> None:
 async def test_closed_in_the_midst_of_a_page_function_that_does_not_return() -> None:
     """The page function is abandoned; what only the server holds goes at once, the rest as the function returns."""
     blocked = Blocked()
-    async with serving(blocked, kernel_close_timeout="20ms") as site:
+    async with serving(blocked, kernel_close_timeout="500ms") as site:
         visit = await site.visit(wait=False)
         assert await asyncio.to_thread(blocked.inside.wait, PATIENCE_S)
         deaths = watched(visit)
         visit.context.close()
         await deaths.at_once("context", "claims", "page", "outbox", "websocket", "connection")
-        print(deaths.alive)
         blocked.go_on.set()
         deaths.end_now()
         await deaths.at_once()

@@ -133,7 +133,7 @@ async def test_a_callback_that_does_not_return() -> None:
         button.on_click(lambda clicked: gate.wait(box))
         return widgets.VBox([box, button])
 
-    async with serving(page, kernel_close_timeout="20ms") as site:
+    async with serving(page, kernel_close_timeout="500ms") as site:
         visit, deaths = await used(site)
         visit.say("comm_msg", click(visit.model_id("stuck")))
         await gate.entered()
@@ -157,7 +157,7 @@ async def test_a_hook_that_does_not_return() -> None:
         get_current_context().on_close(lambda: gate.wait(box))
         return box
 
-    async with serving(page, kernel_close_timeout="20ms") as site:
+    async with serving(page, kernel_close_timeout="500ms") as site:
         visit, deaths = await used(site)
         await visit.leave()
         await deaths.at_once(*NOT_OF_THE_USER)
