@@ -300,7 +300,7 @@ def bench(arguments: list[str]) -> None:
     env.run(f"benchmarks.{arguments[0]}", *arguments[1:], hint="read the lines above; there are no figures")
 
 
-# Minutes for each interpreter, as they open hundreds of sessions and run pytests of their own; and what needs a browser.
+# Minutes for each interpreter: they open hundreds of sessions and run pytests of their own; and what needs a browser.
 LEFT_OUT = [
     f"--ignore=tests/leakcheck/test_{name}.py" for name in ("browser", "origins", "pytest_plugin", "sessions", "use")
 ]
