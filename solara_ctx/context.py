@@ -20,8 +20,9 @@ from solara_ctx.kernel_var import KernelValues
 from solara_ctx.lifecycle import CloseCode, CloseReason, Event, PageStatus, State, transition
 from solara_ctx.memory import resident_bytes
 from solara_ctx.owner import Owner
-from solara_ctx.pages import PageCounts, PageTable
+from solara_ctx.pages import PageCounts
 from solara_ctx.ports import Host, Sink, Watch
+from solara_ctx.presence import Presence
 from solara_ctx.run import KernelRun, PageFunction
 from solara_ctx.stats import KernelStats
 from solara_ctx.teardown import CloseReport, Teardown
@@ -51,16 +52,16 @@ class VirtualKernelContext:
         self._owner = owner
         self._page: PageFunction | None = page
         self._state = State.OPEN
-        self._pages = PageTable()
+        self._presence = Presence(kernel_id, owner)
         self._restart_task: asyncio.Task[CloseReport] | None = None
-        self._started_at = self._presence_since = owner.clock.now()
+        self._started_at = owner.clock.now()
         self._restarts = 0
         self._claims = Claims(kernel_id)
         self._run: KernelRun | None = self._new_run()
         self._run.start(page, owner.start_hooks())
 
     def __repr__(self) -> str:
-        return f"<VirtualKernelContext {self._shown_id} {self._state.value} pages={len(self._pages.status)}>"
+        return f"<VirtualKernelContext {self._shown_id} {self._state.value} pages={len(self.page_status)}>"
 
     # What it is
 
@@ -77,7 +78,7 @@ class VirtualKernelContext:
     @property
     def page_status(self) -> Mapping[str, PageStatus]:
         """Status by page id, a snapshot."""
-        return self._pages.status
+        return self._presence.table.status
 
     @property
     def host(self) -> Host | None:
@@ -150,16 +151,7 @@ class VirtualKernelContext:
         if self._state in {State.CLOSING, State.CLOSED} or self._run is None:
             raise ContextClosed(self.id, doing="take a page", reason=self._claims.reason)
         self._fire(Event.CONNECT)
-        self._owner.cancel_cull(self)
-        if not self._pages.any_connected():
-            self._presence_since = self._owner.clock.now()
-        page, replaced = self._pages.connect(page_id, sink, self._owner.clock.now())
-        if replaced is not None:
-            self._run.host.disconnect(page_id, replaced)
-            replaced.close(CloseCode.REPLACED, "replaced")
-        if sink is not None:
-            self._run.host.connect(page_id, sink)
-        return page.connection
+        return self._presence.connect(page_id, sink, self._run.host)
 
     def page_disconnect(self, page_id: str, connection: int | None = None) -> "asyncio.Future[None]":
         """A connection of a page has ended.  When no page is connected any more, the cull is due after its timeout.
@@ -177,17 +169,8 @@ class VirtualKernelContext:
             WrongThread: not called on the loop's thread.
         """
         self._on_loop()
-        page = self._pages.get(page_id)
-        sink = None if page is None else page.sink
-        page = self._pages.disconnect(page_id, connection, self._owner.clock.now())
-        if page is None:
-            return self._nothing_to_wait_for()
         self._fire(Event.DISCONNECT)
-        if sink is not None and self._run is not None:
-            self._run.host.disconnect(page_id, sink)
-        if page.status is not PageStatus.DISCONNECTED:
-            return self._nothing_to_wait_for()
-        return self._nobody_there() or self._nothing_to_wait_for()
+        return self._presence.disconnect(page_id, connection, self.host)
 
     def page_close(self, page_id: str) -> None:
         """A page has said that it is gone for good.  The kernel closes with the last of its pages.
@@ -198,14 +181,8 @@ class VirtualKernelContext:
             WrongThread: not called on the loop's thread.
         """
         self._on_loop()
-        was_there = self._pages.any_connected()
-        if not self._pages.close(page_id, self._owner.clock.now()):
-            return
-        if self._pages.all_closed():
+        if self._presence.close(page_id):
             self.close(CloseReason.PAGE_CLOSED)
-        elif was_there:
-            # Only then: the cull of a page that has left earlier must not be put off by the end of another.
-            self._nobody_there()
 
     def receive(self, page_id: str, frame: str | bytes) -> bool:
         """Hand over a frame that a page has sent; dropped once the kernel is closing.  Loop only.
@@ -304,7 +281,7 @@ class VirtualKernelContext:
 
     def page_counts(self) -> PageCounts:
         """How many pages are in each status, and what waits to be sent to them.  Loop only."""
-        return self._pages.look()
+        return self._presence.table.look()
 
     def stats(self, now: float | None = None) -> KernelStats:
         """A snapshot.  Loop only.  Written to be fast: `/resourcez` takes one of each of thousands of kernels.
@@ -313,8 +290,8 @@ class VirtualKernelContext:
             now: The time on the registry's clock, for a caller who takes many.
         """
         now = self._owner.clock.now() if now is None else now
-        pages = self._pages.look()
-        present_s = now - self._presence_since
+        pages = self._presence.table.look()
+        present_s = now - self._presence.since
         run = self._run
         return KernelStats(
             id=self._shown_id,
@@ -324,7 +301,7 @@ class VirtualKernelContext:
             age_seconds=now - self._started_at,
             connected_seconds=present_s if pages.connected else None,
             disconnected_seconds=None if pages.connected else present_s,
-            seconds_to_cull=None if pages.connected else self._owner.seconds_to_cull(self),
+            seconds_to_cull=None if pages.connected else self._presence.seconds_to_cull(),
             widgets=0 if run is None else len(run.host.widgets),
             comms=0 if run is None else run.host.comm_count,
             threads=0 if run is None else run.handle.living_threads(),
@@ -377,7 +354,7 @@ class VirtualKernelContext:
     def _begin_close(self, future: ReportFuture) -> None:
         self._fire(Event.CLOSE)
         self._stop_taking()
-        self._owner.cancel_cull(self)
+        self._presence.stop_culling()
         reason = self._claims.reason or CloseReason.CLOSED
         watch = self._owner.watch(self._shown_id, self._shown_session_id, reason)
         watch.add(self)
@@ -408,8 +385,7 @@ class VirtualKernelContext:
             _ = self._run.stop_taking()  # the teardown waits for it
 
     def _end_connections(self, reason: str) -> None:
-        for sink in self._pages.take_sinks():
-            sink.close(CloseCode.for_reason(reason), reason)
+        self._presence.end_connections(CloseCode.for_reason(reason), reason)
 
     def _end_bindings(self, run: KernelRun) -> None:
         run.handle.sever()
@@ -433,19 +409,6 @@ class VirtualKernelContext:
         if self._run is None:
             raise ContextClosed(self.id, doing=doing)
         return self._run
-
-    def _nobody_there(self) -> "asyncio.Future[None] | None":
-        if self._pages.any_connected():
-            return None
-        self._presence_since = self._owner.clock.now()
-        if self._state not in {State.OPEN, State.RESTARTING}:
-            return None
-        return self._owner.schedule_cull(self)
-
-    def _nothing_to_wait_for(self) -> "asyncio.Future[None]":
-        future: asyncio.Future[None] = self._owner.loop.create_future()
-        future.set_result(None)
-        return future
 
     def _fire(self, event: Event) -> None:
         """The one place that changes the state."""

@@ -52,14 +52,14 @@ class Owner(Protocol):
     def start_hooks(self) -> Iterable[StartHook]:
         """What runs in each kernel before its page function."""
 
-    def schedule_cull(self, context: "VirtualKernelContext") -> "asyncio.Future[None]":
-        """Close the context after the cull timeout; the future is done when that has run."""
+    def schedule_cull(self, kernel_id: str) -> "asyncio.Future[None]":
+        """Close the kernel after the cull timeout; the future is done when that has run."""
 
-    def cancel_cull(self, context: "VirtualKernelContext") -> None:
-        """Forget the cull, if one is due."""
+    def cancel_cull(self, kernel_id: str) -> None:
+        """Forget the cull of the kernel, if one is due."""
 
-    def seconds_to_cull(self, context: "VirtualKernelContext") -> float | None:
-        """How long until the context is culled, `None` if it is not due."""
+    def seconds_to_cull(self, kernel_id: str) -> float | None:
+        """How long until the kernel is culled, `None` if it is not due."""
 
     def spawn(self, coroutine: Coroutine[object, None, CloseReport]) -> "asyncio.Task[CloseReport]":
         """Run a coroutine of a context's lifecycle to its end, whatever happens to those who wait for it."""

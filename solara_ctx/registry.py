@@ -305,17 +305,17 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         """What `on_start` has registered, in that order."""
         return tuple(self._start_hooks.values())
 
-    def schedule_cull(self, context: VirtualKernelContext) -> "asyncio.Future[None]":
-        """Let a context be culled after the timeout, counted from now."""
-        return self._culls.schedule(context.id, self.settings.kernel_cull_timeout)
+    def schedule_cull(self, kernel_id: str) -> "asyncio.Future[None]":
+        """Let a kernel be culled after the timeout, counted from now."""
+        return self._culls.schedule(kernel_id, self.settings.kernel_cull_timeout)
 
-    def cancel_cull(self, context: VirtualKernelContext) -> None:
-        """Forget the cull of a context; harmless when none is due."""
-        self._culls.cancel(context.id)
+    def cancel_cull(self, kernel_id: str) -> None:
+        """Forget the cull of a kernel; harmless when none is due."""
+        self._culls.cancel(kernel_id)
 
-    def seconds_to_cull(self, context: VirtualKernelContext) -> float | None:
-        """For how long a context is kept if no page comes back; `None` if no cull is due."""
-        return self._culls.seconds_left(context.id)
+    def seconds_to_cull(self, kernel_id: str) -> float | None:
+        """For how long a kernel is kept if no page comes back; `None` if no cull is due."""
+        return self._culls.seconds_left(kernel_id)
 
     def spawn(self, coroutine: Coroutine[object, None, CloseReport]) -> asyncio.Task[CloseReport]:
         """Run a teardown in a task that nobody can cancel."""

@@ -35,7 +35,7 @@ class WorkerPool:
 
     def __init__(self, limit: int, *, name: str = "solara-ctx-worker", idle_s: float = _IDLE_S) -> None:
         self._name = name
-        self._idle_s = idle_s
+        self._idle_s: float | None = idle_s
         # Protects every field below.  Held for O(1) work only, never while a job runs.
         self._lock = threading.Condition(threading.Lock())
         self._limit = limit
@@ -96,6 +96,18 @@ class WorkerPool:
         if start:
             self._start_thread()
         return self._recover_one
+
+    def fix(self, threads: int) -> None:
+        """Have *threads* threads from now on, all of them at once, and let none end for want of work.
+
+        For whoever measures: otherwise their number, and what there is per thread, depends on chance.
+        """
+        with self._lock:
+            self._limit, self._idle_s = threads, None
+            missing = max(0, threads - (self._threads - self._stuck))
+            self._threads += missing
+        for _ in range(missing):
+            self._start_thread()
 
     def close(self) -> None:
         """Take no more jobs; threads end when the queue is empty.  Does not wait."""

@@ -142,7 +142,7 @@ async def test_an_overlapping_reconnect_replaces_the_connection() -> None:
     async with serving(threads=False) as service:
         old, new = RecordingSink(), RecordingSink()
         context = service.connect(sink=old)
-        first = context._pages.get("page").connection  # type: ignore[union-attr]
+        first = context._presence.table.get("page").connection  # type: ignore[union-attr]
         second = context.page_connect("page", new)
         assert second > first
         assert old.closed == (4409, "replaced")
@@ -151,7 +151,7 @@ async def test_an_overlapping_reconnect_replaces_the_connection() -> None:
         assert not late.cancelled()
         assert context.page_status == {"page": PageStatus.CONNECTED}
         assert service.hosts[0].sinks == {"page": new}
-        assert service.registry.seconds_to_cull(context) is None
+        assert service.registry.seconds_to_cull(context.id) is None
         service.clock.advance(2 * DAY_S)
         await turns()
         assert state_of(context) is State.OPEN
@@ -249,7 +249,7 @@ async def test_a_goodbye_waits_for_pages_that_may_come_back() -> None:
         _ = context.page_disconnect("b")
         context.page_close("a")
         assert state_of(context) is State.OPEN
-        assert service.registry.seconds_to_cull(context) == DAY_S
+        assert service.registry.seconds_to_cull(context.id) == DAY_S
         context.page_close("b")
         assert context.close_reason == CloseReason.PAGE_CLOSED
 
@@ -944,10 +944,10 @@ async def test_a_page_whose_socket_ends_for_the_restart_may_come_back_or_not() -
     """Its disconnect starts the cull, its reconnect ends it, as ever."""
     async with serving(threads=False) as service:
         context = service.connect(sink=RecordingSink())
-        number = context._pages.get("page").connection  # type: ignore[union-attr]
+        number = context._presence.table.get("page").connection  # type: ignore[union-attr]
         await asyncio.wrap_future(context.restart())
         culled = context.page_disconnect("page", number)
-        assert service.registry.seconds_to_cull(context) == DAY_S
+        assert service.registry.seconds_to_cull(context.id) == DAY_S
         context.page_connect("page", RecordingSink())
         assert culled.cancelled()
         _ = context.page_disconnect("page")

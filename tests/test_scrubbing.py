@@ -93,7 +93,10 @@ class Traces:
         }
         if host.shown and isinstance(host.shown[0], Kept):
             self._references["app"] = weakref.ref(host.shown[0])
-        if context._pages.get("page") is not None and (sink := context._pages._pages["page"].sink) is not None:
+        if (
+            context._presence.table.get("page") is not None
+            and (sink := context._presence.table._pages["page"].sink) is not None
+        ):
             assert isinstance(sink, RecordingSink)
             self._references["websocket"] = weakref.ref(sink)
 

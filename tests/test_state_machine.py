@@ -458,7 +458,7 @@ class Histories(RuleBasedStateMachine):
             assert (context.state in {State.CLOSING, State.CLOSED}) is (kernel.reason is not None)
             assert context.page_status == kernel.pages
             expected = None if kernel.due is None else kernel.due - self.clock.now()
-            assert self.registry.seconds_to_cull(context) == expected
+            assert self.registry.seconds_to_cull(context.id) == expected
             assert len(kernel.closings) <= 1
             assert kernel.log.count("R") <= 1
             assert kernel.log.count("E") <= 1

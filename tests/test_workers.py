@@ -340,3 +340,24 @@ def test_what_a_job_returns_is_called_when_nothing_of_it_is_left() -> None:
     assert done.wait(PATIENCE_S)
     pool.close()
     assert seen == [None]
+
+
+def test_a_fixed_number_of_threads() -> None:
+    """They are there at once, and no more are started however much waits."""
+    pool = WorkerPool(8, idle_s=0.001)
+    pool.fix(2)
+    assert pool.threads == 2
+    jobs = [Blocking() for _ in range(3)]
+    for job in jobs:
+        pool.submit(job)
+    assert jobs[0].has_begun()
+    assert jobs[1].has_begun()
+    assert (pool.threads, pool.queued) == (2, 1)
+    for job in jobs:
+        job.let_go.set()
+    assert jobs[2].has_begun()
+    first = jobs[0].thread
+    pool.close()
+    assert first is not None
+    first.join(PATIENCE_S)
+    assert not first.is_alive()

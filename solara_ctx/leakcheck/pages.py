@@ -18,9 +18,8 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from solara_ctx.leakcheck.findings import Report, Tally
+from solara_ctx.leakcheck.hosting import CannotCheck, Subject, collection_off, require_enough
 from solara_ctx.leakcheck.onlookers import Onlookers
-from solara_ctx.leakcheck.sessions import FEWEST_CYCLES, CannotCheck, collection_off, find_apps, serving
-from solara_ctx.web.app import KernelApp
 
 _START_S = _STOP_S = 20.0
 _CLOSE_S = 30.0
@@ -102,10 +101,9 @@ def check_pages(
     Raises:
         CannotCheck: as for `sessions.check`.
     """
-    if sessions < 1 or cycles < FEWEST_CYCLES:
-        raise CannotCheck(f"a leak shows in {FEWEST_CYCLES} cycles of 1 session or more, not in {cycles} of {sessions}")
+    require_enough(sessions, cycles)
     opener = _Opener(browser)
-    script = _Script(target, opener, use=use, sessions=sessions, cycles=cycles, paths=paths, frame=frame)
+    script = _Script(Subject(target, paths), opener, use=use, sessions=sessions, cycles=cycles, frame=frame)
     return _drive_async(script.run()) if opener.is_async else _drive(script.run())
 
 
@@ -153,30 +151,24 @@ class _Script:
 
     def __init__(
         self,
-        target: object,
+        subject: Subject,
         opener: _Opener,
         *,
         use: UsePage | None,
         sessions: int,
         cycles: int,
-        paths: Sequence[str] | None,
         frame: FrameType | None,
     ) -> None:
-        self._target, self._apps = find_apps(target)
+        self._subject = subject
         self._opener = opener
         self._use = use
         self._cycles = cycles
-        places = [f"{mount}{path}" for mount, app in self._apps for path in app.paths if paths is None or path in paths]
-        if not places:
-            raise CannotCheck(f"there is no page at {', '.join(paths or ())}")
-        self._places = places * sessions
-        self._tally = Tally(
-            [app.leaks for _, app in self._apps], per_cycle=len(self._places), onlookers=Onlookers(frame)
-        )
+        self._addresses = [f"{place.mount}{place.path}" for place in subject.places] * sessions
+        self._tally = Tally(subject.trackers, per_cycle=len(self._addresses), onlookers=Onlookers(frame))
 
     def run(self) -> Script:
         """All cycles, and what they have left."""
-        server = _Server(self._target, [app for _, app in self._apps])
+        server = _Server(self._subject)
         with collection_off():
             try:
                 url = cast("str", (yield _Apart(server.start)))
@@ -195,14 +187,14 @@ class _Script:
     def _cycle(self, url: str) -> Generator[object, object, None]:
         pages: list[Page] = []
         try:
-            for place in self._places:
+            for address in self._addresses:
                 page = yield from self._opener.open()
                 pages.append(page)
-                yield page.goto(f"{url}{place}")
+                yield page.goto(f"{url}{address}")
                 yield page.wait_for_selector(_SHOWN)
                 state = yield page.evaluate(_STATE)
                 if state != "open":
-                    raise CannotCheck(f"the page at {place} could not be shown ({state}); see the server's log")
+                    raise CannotCheck(f"the page at {address} could not be shown ({state}); see the server's log")
             for page in pages:
                 yield page.evaluate(_CLICK_ALL) if self._use is None else self._use(page)
             kernels = self._open_kernels()
@@ -226,16 +218,15 @@ class _Script:
             yield _Pause(_POLL_S)
 
     def _open_kernels(self) -> list[str]:
-        return [kernel_id for _, app in self._apps for kernel_id in app.registry]
+        return [kernel_id for app in self._subject.apps for kernel_id in app.registry]
 
 
 class _Server:
     """uvicorn, on a loop and a port of its own, in a thread of its own."""
 
-    def __init__(self, target: object, apps: Sequence[KernelApp]) -> None:
-        app = _with_lifespan(cast("ASGIApp", target), apps)
+    def __init__(self, subject: Subject) -> None:
         config = uvicorn.Config(
-            app,
+            _with_lifespan(subject),
             port=0,
             log_config=None,
             log_level=logging.WARNING,
@@ -274,15 +265,16 @@ class _Server:
             self._failure = repr(error)
 
 
-def _with_lifespan(target: ASGIApp, apps: Sequence[KernelApp]) -> ASGIApp:
+def _with_lifespan(subject: Subject) -> ASGIApp:
     """The app, with its own lifespan and that of the `KernelApp`s in it that nobody has wired."""
+    target = cast("ASGIApp", subject.served)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan":
             await target(scope, receive, send)
             return
         async for phase in _lifespan(receive, send):
-            async with serving(target, apps) as state:
+            async with subject.serving() as state:
                 cast("dict[str, object]", scope.get("state", {})).update(state)
                 await phase()
 

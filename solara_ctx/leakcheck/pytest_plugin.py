@@ -14,14 +14,16 @@ import sys
 import warnings
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from types import FrameType
 from typing import NamedTuple, cast
 
 import pytest
 
 from solara_ctx.leakcheck.findings import Report
+from solara_ctx.leakcheck.hosting import CannotCheck
 from solara_ctx.leakcheck.onlookers import TOOL
 from solara_ctx.leakcheck.pages import UsePage, check_pages
-from solara_ctx.leakcheck.sessions import CannotCheck, Use, check
+from solara_ctx.leakcheck.sessions import Use, check
 
 
 class LeakCheckWarning(UserWarning):
@@ -77,17 +79,8 @@ class LeakCheck:
         """
         __tracebackhide__ = True
         options = self._options(sessions=sessions, cycles=cycles, allow_gc=allow_gc, allow_bounded=allow_bounded)
-        run = partial(
-            check,
-            target,
-            sessions=options.sessions,
-            cycles=options.cycles,
-            use=use,
-            paths=paths,
-            scope=scope,
-            frame=sys._getframe(1),
-        )
-        return self._judged(_outcome(run), options)
+        run = options.check_of(target, use=use, paths=paths, scope=scope, frame=sys._getframe(1))
+        return self._judged(run(), options)
 
     async def acheck(
         self,
@@ -104,17 +97,8 @@ class LeakCheck:
         """The same, for an async test: its event loop goes on meanwhile."""
         __tracebackhide__ = True
         options = self._options(sessions=sessions, cycles=cycles, allow_gc=allow_gc, allow_bounded=allow_bounded)
-        run = partial(
-            check,
-            target,
-            sessions=options.sessions,
-            cycles=options.cycles,
-            use=use,
-            paths=paths,
-            scope=scope,
-            frame=sys._getframe(1),
-        )
-        return self._judged(await asyncio.to_thread(_outcome, run), options)
+        run = options.check_of(target, use=use, paths=paths, scope=scope, frame=sys._getframe(1))
+        return self._judged(await asyncio.to_thread(run), options)
 
     def browser(
         self,
@@ -206,6 +190,19 @@ class _Options(NamedTuple):
     cycles: int
     allow_gc: int
     allow_bounded: int
+
+    def check_of(
+        self,
+        target: object,
+        *,
+        use: Use | None,
+        paths: Sequence[str] | None,
+        scope: Mapping[str, object] | None,
+        frame: FrameType,
+    ) -> "Callable[[], Report | str]":
+        """The check to be made, with why not where it can't be."""
+        run = partial(check, target, sessions=self.sessions, cycles=self.cycles, use=use, paths=paths)
+        return partial(_outcome, partial(run, scope=scope, frame=frame))
 
 
 def judge(report: Report, *, allow_gc: bool, allow_bounded: bool) -> tuple[list[str], list[str]]:

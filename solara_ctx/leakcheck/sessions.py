@@ -6,7 +6,6 @@ would.  `check` is what `leak_check` of the pytest plugin calls, and may be call
 
 import asyncio
 import contextlib
-import gc
 import inspect
 import sys
 import threading
@@ -14,8 +13,7 @@ import time
 import traceback
 import uuid
 import weakref
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from types import FrameType
 from typing import cast
@@ -24,21 +22,15 @@ from starlette.requests import HTTPConnection
 
 from solara_ctx.context import VirtualKernelContext
 from solara_ctx.leakcheck.findings import Report, Tally
+from solara_ctx.leakcheck.hosting import CannotCheck, Place, Subject, collection_off, require_enough
 from solara_ctx.leakcheck.onlookers import Onlookers
 from solara_ctx.leakcheck.visitor import Inbox, NoAnswer, PageFailed, Visitor
-from solara_ctx.registry import KernelRegistry
 from solara_ctx.run import PageFunction
-from solara_ctx.serving import mounted
-from solara_ctx.settings import Settings
-from solara_ctx.web.app import KernelApp
-from solara_ctx.web.pages import PageCallable
-from solara_ctx.workers import WorkerPool
 
 Use = Callable[[VirtualKernelContext], object]
 """Uses a page: called in its kernel, on a worker thread, with its context current."""
 
 DEFAULT_SESSIONS, DEFAULT_CYCLES = 5, 4
-FEWEST_CYCLES = 3
 # A page that shows more with each click is looked at so often.
 _ROUNDS = 3
 _ANSWER_S = 30.0
@@ -47,13 +39,6 @@ _CLOSE_S = 30.0
 _MOMENT_S = 0.25
 _POLL_S = 0.005
 _TASKS_S = 0.25
-# So few that there can't be more and more of what is kept per thread.
-_THREADS = 2
-_FOR_EVER_S = 86_400.0
-
-
-class CannotCheck(Exception):
-    """The check could not be made: the message says why."""
 
 
 def check(
@@ -83,10 +68,11 @@ def check(
     Raises:
         CannotCheck: the target is nothing that can be checked, a page function failed, or a page did not answer.
     """
-    if sessions < 1 or cycles < FEWEST_CYCLES:
-        raise CannotCheck(f"a leak shows in {FEWEST_CYCLES} cycles of 1 session or more, not in {cycles} of {sessions}")
+    require_enough(sessions, cycles)
     onlookers = Onlookers(sys._getframe(1) if frame is None else frame)
-    run = _Run(target, sessions=sessions, cycles=cycles, use=use, paths=paths, scope=scope or {}, onlookers=onlookers)
+    run = _Run(
+        Subject(target, paths), sessions=sessions, cycles=cycles, use=use, scope=scope or {}, onlookers=onlookers
+    )
     with collection_off():
         return _in_a_thread(run.check)
 
@@ -100,33 +86,24 @@ class _Run:
 
     def __init__(
         self,
-        target: object,
+        subject: Subject,
         *,
         sessions: int,
         cycles: int,
         use: Use | None,
-        paths: Sequence[str] | None,
         scope: Mapping[str, object],
         onlookers: Onlookers,
     ) -> None:
-        self._target, self._apps = find_apps(target)
-        self._pages = [
-            (mount, app, path) for mount, app in self._apps for path in app.paths if paths is None or path in paths
-        ]
-        if not self._pages:
-            known = ", ".join(path for _, app in self._apps for path in app.paths)
-            raise CannotCheck(f"there is no page at {', '.join(paths or ())}; relative to the mount, there is: {known}")
+        self._subject = subject
         self._sessions = sessions
         self._cycles = cycles
         self._use = use
         self._scope = scope
-        self.tally = Tally(
-            [app.leaks for _, app in self._apps], per_cycle=sessions * len(self._pages), onlookers=onlookers
-        )
+        self.tally = Tally(subject.trackers, per_cycle=sessions * len(subject.places), onlookers=onlookers)
 
     async def check(self) -> Report:
         """All cycles, and what they have left."""
-        async with serving(self._target, [app for _, app in self._apps]) as state:
+        async with self._subject.serving() as state:
             self._scope = {"state": dict(state), **self._scope}
             report = await self._after(self._cycles)
             return await self._after(_IN_DOUBT * self._cycles) if report.may_be_bounded else report
@@ -141,9 +118,7 @@ class _Run:
 
     async def _cycle(self) -> None:
         open_sessions = [
-            _Session(app, mount, path, scope=self._scope)
-            for mount, app, path in self._pages
-            for _ in range(self._sessions)
+            _Session(place, scope=self._scope) for place in self._subject.places for _ in range(self._sessions)
         ]
         try:
             for session in open_sessions:
@@ -166,10 +141,10 @@ class _Run:
 class _Session:
     """One page in one kernel.  Refers to the kernel weakly."""
 
-    def __init__(self, app: KernelApp, mount: str, path: str, *, scope: Mapping[str, object]) -> None:
+    def __init__(self, place: Place, *, scope: Mapping[str, object]) -> None:
         self.kernel_id = ""
         self.errors: list[str] = []
-        self._app, self._mount, self._path, self._scope = app, mount, path, scope
+        self._place, self._scope = place, scope
         self._inbox = Inbox(asyncio.get_running_loop())
         self._visitor = Visitor(self._inbox, _ANSWER_S)
         self._page_id = uuid.uuid4().hex
@@ -179,10 +154,10 @@ class _Session:
     async def open(self) -> None:
         """Connect, and wait until the page function has run."""
         session_id = uuid.uuid4().hex
-        self.kernel_id = self._app.registry.issue(session_id)
-        page = self._app._pages.bind(self._request())
+        self.kernel_id = self._place.app.registry.issue(session_id)
+        page = self._place.app._pages.bind(self._request())
         if page is None:
-            raise CannotCheck(f"there is no page at {self._path}")
+            raise CannotCheck(f"there is no page at {self._place.path}")
         self._connect(session_id, page)
         for frame in self._visitor.arrival():
             self._send(frame)
@@ -227,8 +202,8 @@ class _Session:
                 "http_version": "1.1",
                 "method": "GET",
                 "scheme": "http",
-                "path": self._mount + self._path,
-                "root_path": self._mount,
+                "path": self._place.mount + self._place.path,
+                "root_path": self._place.mount,
                 "query_string": b"",
                 "headers": [(b"host", b"leakcheck")],
                 "client": ("127.0.0.1", 1),
@@ -240,7 +215,8 @@ class _Session:
         )
 
     def _connect(self, session_id: str, page: PageFunction) -> None:
-        connection = self._app.registry.connect(self.kernel_id, session_id, self._page_id, sink=self._inbox, page=page)
+        registry = self._place.app.registry
+        connection = registry.connect(self.kernel_id, session_id, self._page_id, sink=self._inbox, page=page)
         self._context, self._number = weakref.ref(connection.context), connection.number
 
     def _send(self, frame: str) -> None:
@@ -290,77 +266,6 @@ class _Session:
         context.page_close(self._page_id)
         _ = context.page_disconnect(self._page_id, self._number)
         return cast("asyncio.Future[object]", asyncio.wrap_future(context.close()))
-
-
-def find_apps(target: object) -> tuple[object, list[tuple[str, KernelApp]]]:
-    """What to serve for *target*, and the `KernelApp`s in it with their mounts.
-
-    Raises:
-        CannotCheck: there is none.
-    """
-    apps = mounted(target)
-    if apps:
-        return target, apps
-    if hasattr(target, "routes"):
-        raise CannotCheck("the app has no KernelApp mounted in it: there is nothing to check")
-    if not callable(target):
-        raise CannotCheck(f"give a page function, a KernelApp or an app with one, not a {type(target).__name__}")
-    try:
-        app = KernelApp(cast("PageCallable", target), settings=Settings(debug=True))
-    except TypeError as error:
-        raise CannotCheck(str(error)) from None
-    return app, [("", app)]
-
-
-@asynccontextmanager
-async def serving(target: object, apps: Sequence[KernelApp]) -> AsyncIterator[Mapping[str, object]]:
-    """The lifespan of the app, and of those `KernelApp`s in it whose own nobody has wired; the state that it yields."""
-    state: dict[str, object] = {}
-    async with AsyncExitStack() as stack:
-        if not isinstance(target, KernelApp):
-            router: object = getattr(target, "router", None)
-            lifespan = getattr(router, "lifespan_context", None)
-            if callable(lifespan):
-                state.update(await stack.enter_async_context(lifespan(target)) or {})
-        for app in apps:
-            service = app._service
-            if service is None or not service.alive:
-                await stack.enter_async_context(app.lifespan())
-            await _use_few_threads(app.registry)
-        yield state
-
-
-def _wait_at(barrier: threading.Barrier) -> None:
-    barrier.wait(_ANSWER_S)
-
-
-async def _use_few_threads(registry: KernelRegistry) -> None:
-    """Let the kernels share a few threads, all of which are there from the beginning.
-
-    Otherwise there would be more of them now and then, by chance, and with them more of what there is per thread.
-    """
-    for name, prefix in (("workers", "solara-ctx-worker"), ("closers", "solara-ctx-closer")):
-        pool = WorkerPool(_THREADS, name=prefix, idle_s=_FOR_EVER_S)
-        barrier = threading.Barrier(_THREADS + 1)
-        for _ in range(_THREADS):
-            pool.submit(partial(_wait_at, barrier))
-        await asyncio.to_thread(barrier.wait, _ANSWER_S)
-        before: WorkerPool = getattr(registry, name)
-        setattr(registry, name, pool)
-        before.close()
-
-
-@contextmanager
-def collection_off() -> Iterator[None]:
-    """No automatic garbage collection, so that what is freed is freed by reference counting."""
-    was_on = gc.isenabled()
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _in_a_thread(main: Callable[[], Coroutine[object, None, Report]]) -> Report:

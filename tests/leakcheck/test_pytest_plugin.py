@@ -51,6 +51,9 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
     # As installed in a project: found by path, loaded by name.
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", raising=False)
+    # Where pytest sees one of these, its summary repeats each message in full, and what is counted is there twice.
+    for name in ("CI", "BUILD_NUMBER"):
+        monkeypatch.delenv(name, raising=False)
     pytester.makeini(INI)
 
     def run_pytest(source: str, *options: str) -> pytest.RunResult:

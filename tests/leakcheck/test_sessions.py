@@ -12,7 +12,8 @@ from starlette.requests import HTTPConnection
 from starlette.routing import Mount
 
 from solara_ctx import KernelApp, VirtualKernelContext, get_current_context
-from solara_ctx.leakcheck.sessions import CannotCheck, check
+from solara_ctx.leakcheck.hosting import CannotCheck
+from solara_ctx.leakcheck.sessions import check
 from tests.leakcheck.support import leaky
 from tests.support import kernels
 from tests.support.kernels import every_core_widget

@@ -142,8 +142,9 @@ class Deaths:
         context.closed_event = _Announced(self.end_now)
         self.watch("context", context)
         self.watch("claims", context._claims)
-        self.watch("page table", context._pages)
-        for page in context._pages._pages.values():
+        self.watch("presence", context._presence)
+        self.watch("page table", context._presence.table)
+        for page in context._presence.table._pages.values():
             self.watch("page", page)
             if page.sink is not None:
                 self.watch("outbox", page.sink)
