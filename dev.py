@@ -15,8 +15,11 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 if sys.version_info < (3, 11):  # noqa: UP036  (whoever comes with an older one shall read this, not a traceback)
     sys.exit("dev.py needs Python 3.11 or newer. Run it with such a one: python3.11 dev.py ...")
@@ -39,19 +42,59 @@ def say(text: str) -> None:
     print(f"dev.py: {text}", flush=True)
 
 
-def run(*command: str | Path, hint: str, env: Mapping[str, str] | None = None, cwd: Path = ROOT) -> None:
-    """Run a program to its end, on this terminal.
+def run(
+    *command: str | Path,
+    hint: str,
+    env: Mapping[str, str] | None = None,
+    cwd: Path = ROOT,
+    into: IO[bytes] | None = None,
+) -> None:
+    """Run a program to its end, on this terminal, or with all that it prints in a file.
 
     Raises:
         Failure: It could not be started, or its exit status is not 0.
     """
     shown = " ".join(str(word) for word in command)
     try:
-        status = subprocess.run(command, env={**os.environ, **(env or {})}, cwd=cwd, check=False).returncode
+        done = subprocess.run(
+            command, env={**os.environ, **(env or {})}, cwd=cwd, stdout=into, stderr=into, check=False
+        )
     except OSError as exc:
         raise Failure(f"`{shown}` could not be started ({exc}): {hint}") from exc
-    if status:
-        raise Failure(f"`{shown}` ended with status {status}: {hint}")
+    if done.returncode:
+        raise Failure(f"`{shown}` ended with status {done.returncode}: {hint}")
+
+
+def run_together(commands: Sequence[Sequence[str | Path]], *, hint: str, env: Mapping[str, str] | None = None) -> None:
+    """Run programs at the same time, to the end of all: the first on this terminal; what the others print comes then.
+
+    Raises:
+        Failure: For one of them at the least, as for `run`.
+    """
+    first, *others = commands
+    failures: list[Failure] = []
+
+    def attempt(command: Sequence[str | Path], into: IO[bytes] | None) -> None:
+        try:
+            run(*command, hint=hint, env=env, into=into)
+        except Failure as failure:
+            failures.append(failure)
+
+    with contextlib.ExitStack() as stack:
+        started = []
+        for command in others:
+            output = stack.enter_context(tempfile.TemporaryFile())
+            thread = threading.Thread(target=attempt, args=(command, output))
+            thread.start()
+            started.append((thread, output))
+        attempt(first, None)
+        for thread, output in started:
+            thread.join()
+            output.seek(0)
+            shutil.copyfileobj(output, sys.stdout.buffer)
+            sys.stdout.flush()
+    if failures:
+        raise failures[0]
 
 
 def ask(*command: str | Path, limit_s: float = 30.0) -> str | None:
@@ -226,8 +269,17 @@ def test(arguments: list[str]) -> None:
         env.run("pytest", *arguments, hint=hint, env=variables)
         return
     env.run("coverage", "erase", hint="remove the .coverage* files by hand")
-    env.run("coverage", "run", "-m", "pytest", "-m", "not uncovered and not thorough", hint=hint, env=variables)
-    env.run("pytest", "-m", "uncovered and not thorough", hint=hint, env=variables)
+    # The files alone that have some: the leak checks look at the whole process, and the rest would only slow them down.
+    tests = [path for folder in ("tests", "integration") for path in sorted((ROOT / folder).rglob("test_*.py"))]
+    uncovered = [path.relative_to(ROOT) for path in tests if "uncovered" in path.read_text()]
+    run_together(
+        [
+            (env.python, "-m", "coverage", "run", "-m", "pytest", "-m", "not uncovered and not thorough"),
+            (env.python, "-m", "pytest", "-m", "uncovered and not thorough", *uncovered),
+        ],
+        hint=hint,
+        env=variables,
+    )
     env.run("coverage", "combine", "--quiet", hint="the tests wrote no coverage data: read the lines above")
     env.run("coverage", "report", hint="test the lines and branches that the table names, or take them out")
 
@@ -284,11 +336,12 @@ def matrix(arguments: list[str]) -> None:
     here = ask(main.python, "-c", DESCRIBE)
     others = {version: path for version, path in interpreters().items() if version != here}
     say(f"other interpreters: {', '.join(f'{v} ({p})' for v, p in others.items()) or 'none, nothing to do'}")
-    for version, path in others.items():
-        env = Environment(ROOT / f".venv-{version}", base=path).install("unit")
-        say(f"unit tests on Python {version}")
-        hint = f"the suite fails on Python {version}: read the summary above"
-        env.run("pytest", *(arguments or ["tests", *LEFT_OUT]), hint=hint)
+    if not others:
+        return
+    pythons = [Environment(ROOT / f".venv-{each}", base=path).install("unit").python for each, path in others.items()]
+    say("unit tests on all of them, at the same time")
+    words = arguments or ["tests", *LEFT_OUT]
+    run_together([(python, "-m", "pytest", *words) for python in pythons], hint="read the summaries above")
 
 
 def bench(arguments: list[str]) -> None:

@@ -58,6 +58,7 @@ def test_what_was_mended_leaks_no_more(page: leaky.Page) -> None:
     assert report.growers == ()
 
 
+@pytest.mark.uncovered
 def test_what_is_cached_up_to_a_bound_is_no_leak() -> None:
     """Neither plain values nor kernels: there are no more of them with further sessions."""
     assert not check(leaky.bounded_cache, sessions=2, cycles=4).leaks
@@ -78,6 +79,7 @@ def filling_up() -> None:
         LATE.pop(next(iter(LATE)))
 
 
+@pytest.mark.uncovered
 def test_a_bound_that_comes_late_is_waited_for() -> None:
     """A cache that has just become full is no leak: where growth is all there is, more sessions are run."""
     report = check(filling_up, sessions=2, cycles=4)
@@ -85,6 +87,7 @@ def test_a_bound_that_comes_late_is_waited_for() -> None:
     assert not report.leaks
 
 
+@pytest.mark.uncovered
 def test_plain_values_leak_although_every_kernel_is_gone() -> None:
     """What grows is named with its place, its rate, and what has come in last."""
     report = check(leaky.plain_values, sessions=2, cycles=3)
@@ -157,6 +160,7 @@ def test_callbacks_that_fail_are_told() -> None:
     assert "LookupError: list index out of range" in report.errors[0]
 
 
+@pytest.mark.uncovered
 def test_use_runs_in_the_kernel() -> None:
     """On a worker, with the context current; a coroutine runs as a task of the kernel."""
     seen: list[object] = []

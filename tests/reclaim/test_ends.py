@@ -209,6 +209,7 @@ async def test_closed_in_the_midst_of_a_page_function_that_does_not_return() -> 
         await deaths.at_once()
 
 
+@pytest.mark.uncovered
 async def test_ten_at_once() -> None:
     """Ten kernels that close in the same turn of the loop."""
     async with serving(everything) as site:
