@@ -120,18 +120,22 @@ def _split(target: str) -> tuple[str, str | None]:
 
 
 def _load(source: str) -> ModuleType:
-    return _load_file(Path(source)) if source.endswith(".py") else _load_module(source)
+    return load_file(Path(source)) if source.endswith(".py") else _load_module(source)
 
 
 def _is_drive(target: str) -> bool:
     return re.fullmatch(r"[A-Za-z]:[\\/][^:]*", target) is not None
 
 
-def _load_file(path: Path) -> ModuleType:
+def load_file(path: Path) -> ModuleType:
+    """Run a Python file as a module, with its folder importable, as `python FILE` would.
+
+    Raises:
+        UsageError: there is no such file, or it is no Python file.
+    """
     if not path.is_file():
         raise UsageError(f"there is no file {path}; give the path of a Python file with a `page` function")
     path = path.resolve()
-    # As if it were run by `python FILE`: its neighbours can be imported.
     sys.path.insert(0, str(path.parent))
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:

@@ -1,7 +1,9 @@
 """What holds for every unit test."""
 
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -22,3 +24,14 @@ def nothing_left_behind() -> Iterator[None]:
     for thread in _our_threads():
         thread.join(PATIENCE_S)  # those of a closed pool are on their way out
     assert _our_threads() == []
+
+
+@pytest.fixture
+def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The current directory, from which nothing stays imported."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    before = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        del sys.modules[name]

@@ -1,7 +1,5 @@
 """What the commands share that serve somebody's code."""
 
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,15 +31,10 @@ number = 3
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder with a page, from which nothing stays imported."""
-    (tmp_path / "some_page.py").write_text(PAGE)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", sys.path.copy())
-    before = set(sys.modules)
-    yield tmp_path
-    for name in set(sys.modules) - before:
-        del sys.modules[name]
+def folder(working_folder: Path) -> Path:
+    """With a page in it."""
+    (working_folder / "some_page.py").write_text(PAGE)
+    return working_folder
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ class Probe:
 
     def census(self) -> Census:
         """What the process is made of just now.  Not kept here: it would be part of what is measured."""
-        counts = {"threads": census._threads(), "atexit callbacks": census._atexit_callbacks()}
+        counts = census.counts()
         try:
             taken = in_a_copy(Census.take, timeout_s=_COPY_S)
         except NoCopy:

@@ -1,15 +1,13 @@
 """How a page is used: everything on it once, or as a script of the user's says."""
 
 import contextlib
-import importlib.util
 import inspect
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from playwright.async_api import ElementHandle, Error, Page
 
-from solara_ctx.serving import UsageError
+from solara_ctx.serving import UsageError, load_file
 
 Use = Callable[[Page], Awaitable[object]]
 
@@ -84,14 +82,7 @@ def load_script(path: Path) -> Use:
     """
     if not path.is_file():
         raise UsageError(f"there is no script {path}")
-    path = path.resolve()
-    sys.path.insert(0, str(path.parent))
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise UsageError(f"{path} can't be loaded as a Python module")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    use = getattr(module, "use", None)
+    use = getattr(load_file(path), "use", None)
     if not inspect.iscoroutinefunction(use):
         raise UsageError(f"{path} has no `async def use(page)`")
     return use

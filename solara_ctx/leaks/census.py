@@ -1,7 +1,8 @@
 """What is there now, in numbers: objects by type, containers by size.  Holds nothing and runs no user code.
 
 Only C-level functions touch the objects: `gc.get_referents`, `dict.__len__` and its like, called on the base class.  A
-user's `__len__`, `__hash__`, `__eq__`, `__getattr__` or metaclass is never asked.
+user's `__len__`, `__hash__`, `__getattr__` or metaclass is never asked, and an `__eq__` only of what was registered
+with `atexit` and has one, see `outside.functions_at_exit`.
 """
 
 import functools
@@ -191,7 +192,7 @@ class Census:
                 census.heavy[id(value)] = size
             if view.kind is not None and id(value) not in inner:
                 census.containers.add(value, view.kind)
-        census.counts = {"threads": _threads(), "atexit callbacks": _atexit_callbacks()}
+        census.counts = counts()
         return census
 
 
@@ -331,12 +332,13 @@ def _beyond(known: list[object]) -> Iterator[object]:
 _POOLS = ("solara-ctx", "AnyIO worker thread", "asyncio_")
 
 
+def counts() -> dict[str, int]:
+    """What is counted where no object tells, by its name."""
+    # `atexit._ncallbacks` would count the slots of those that were unregistered, too: CPython never uses them again.
+    return {"threads": _threads(), "atexit callbacks": len(functions_at_exit())}
+
+
 def _threads() -> int:
     threads: Mapping[object, threading.Thread] = cast("Mapping[object, threading.Thread]", vars(threading)["_active"])
     names = [thread._name for thread in list(threads.values())]  # type: ignore[attr-defined]
     return sum(not str.startswith(name, _POOLS) for name in names if type(name) is str)
-
-
-def _atexit_callbacks() -> int:
-    # `atexit._ncallbacks` would count the slots of those that were unregistered, too: CPython never uses them again.
-    return len(functions_at_exit())

@@ -56,7 +56,12 @@ def look(search: Search) -> Outside | None:
 
 
 def functions_at_exit() -> Held:
-    """The functions that `atexit` is going to call.  There is no list of them, but `unregister` compares with each."""
+    """The functions that `atexit` is going to call.  There is no list of them, but `unregister` compares with each.
+
+    The one place of this package that may run code of a user's: a registered callable whose class has an `__eq__` of
+    its own is asked by that.  (If it claims to be equal to anything there is, it is taken off `atexit`, as it would be
+    by whoever unregisters another one.)  Functions, methods and partials are compared in C.
+    """
     atexit.unregister(_Asks())  # type: ignore[arg-type] # it is compared, never called
     found = Held(_registered)
     _registered.clear()

@@ -21,6 +21,7 @@ from solara_ctx import ContextClosed
 from solara_ctx.jupyter import KernelHost
 from solara_ctx.jupyter.host import living_host
 from solara_ctx.ports import Host
+from tests.support.everything import Panel, two_panels
 from tests.support.kernels import Page, StandInContext, every_core_widget, fail, patched
 
 
@@ -288,45 +289,6 @@ def core_widgets() -> None:
     button.click()
 
 
-class Panel(widgets.VBox):
-    """A widget of the user's that is its own controller."""
-
-    parent = traitlets.Any()
-    related: Any = traitlets.List()
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.button = widgets.Button()
-        self.button.on_click(self.clicked)
-        self.button.on_msg(self.messaged)
-        self.slider = widgets.IntSlider()
-        self.slider.observe(self.changed, "value")
-        self.children = (self.button, self.slider)
-        self.observe(self.changed)
-
-    @traitlets.validate("related")
-    def _check(self, proposal: Any) -> Any:
-        return proposal.value
-
-    def clicked(self, _: object) -> None:
-        """React."""
-        self.slider.value += 1
-
-    def messaged(self, *_: object) -> None:
-        """React."""
-
-    def changed(self, _: object) -> None:
-        """React."""
-
-
-def controllers() -> None:
-    """Bound methods, back references and widgets that refer to each other in traits."""
-    first, second = Panel(), Panel()
-    first.parent, second.parent = second, first
-    first.related, second.related = [{"a": (second, {"b": [first]})}], [[first], {"c": second}]
-    first.button.click()
-
-
 def closed_early() -> None:
     """Widgets that were closed in the living kernel, with handlers that hold them."""
     panel = Panel()
@@ -393,7 +355,7 @@ def failing() -> None:
 
 @pytest.mark.parametrize(
     "use",
-    [nothing, core_widgets, controllers, closed_early, interactive, outputs, shell, failing],
+    [nothing, core_widgets, two_panels, closed_early, interactive, outputs, shell, failing],
     ids=lambda use: use.__name__,
 )
 @pytest.mark.usefixtures("no_collector")

@@ -44,6 +44,15 @@ class Panel(widgets.VBox):
         """React."""
 
 
+def two_panels() -> tuple[Panel, Panel]:
+    """Bound methods, back references and widgets that refer to each other in traits."""
+    first, second = Panel(), Panel()
+    first.parent, second.parent = second, first
+    first.related, second.related = [{"a": (second, {"b": [first]})}], [[first], {"c": second}]
+    first.button.click()
+    return first, second
+
+
 def everything() -> widgets.Widget:
     """All widgets, and a shell that was used for all it can."""
     use_shell()
@@ -53,13 +62,10 @@ def everything() -> widgets.Widget:
 def all_widgets() -> widgets.Widget:
     """All core widgets with links, observers, bound methods and outputs."""
     made = every_core_widget()
-    first, second = Panel(), Panel()
-    first.parent, second.parent = second, first
-    first.related, second.related = [{"a": (second, {"b": [first]})}], [[first], {"c": second}]
+    first, second = two_panels()
     box = widgets.VBox([*(item for item in made if isinstance(item, widgets.DOMWidget)), first, second])
     tie_together(made, box)
     write_into_outputs()
-    first.button.click()
     return box
 
 
