@@ -46,7 +46,8 @@ def run(leak_browser: Chromium, tmp_path: Path) -> Check:
     async def run(target: Path | str, **options: Any) -> Result:
         plan = Plan(**{"target": str(target), "output": tmp_path, "sessions": 1, "cycles": 3, "churn": 0, **options})
         result = await check(plan, leak_browser, Silent())
-        print(*(f"{found.what}: {found.file}:{found.line}" for found in result.sessions.leaks), sep="\n")
+        for found in (leak for verdict in result.verdicts for leak in verdict.leaks):
+            print(f"{found.what}: {found.file}:{found.line}, {found.chain}")
         return result
 
     return run

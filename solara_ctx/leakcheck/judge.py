@@ -81,11 +81,20 @@ def _of_growth(growth: Growth, series: Series) -> Finding:
     what = f"{growth.what} grows by {growth.per_step:.3g} per {unit}"
     if growth.bound is not None:
         what += f", up to a bound of {growth.bound}"
-    taken = [taken.origin for taken in series.taken if taken.what == growth.what and _fits(taken.count, growth, series)]
-    origins = taken or series.origins
+    origins = _by(growth, series) or series.origins
     if growth.explanation is None:
         return _with_origin(what, "", origins)
     return _explained(what, growth.explanation, origins)
+
+
+def _by(growth: Growth, series: Series) -> list[Origin]:
+    """Where that was made which it has taken while it was traced: it itself, or else what may be the same by all that
+    is known of it: the inside of a cache, for example, which is another object.
+    """
+    itself = [taken.origin for taken in series.taken if growth.address and taken.address == growth.address]
+    return itself or [
+        taken.origin for taken in series.taken if taken.what == growth.what and _fits(taken.count, growth, series)
+    ]
 
 
 def _fits(count: int, growth: Growth, series: Series) -> bool:

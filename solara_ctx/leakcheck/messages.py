@@ -80,6 +80,7 @@ class Growth:
     file: str | None
     line: int | None
     explanation: Explanation | None
+    address: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +108,8 @@ class Taken:
     count: int
     """How many it has taken."""
     origin: Origin
+    address: int = 0
+    """Where it is in the memory of the app's process."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

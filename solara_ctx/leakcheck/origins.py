@@ -11,7 +11,7 @@ import linecache
 import sys
 import tracemalloc
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from solara_ctx.leakcheck.messages import Diagnosis, Origin, Taken
 from solara_ctx.leakcheck.places import is_user_file
@@ -43,13 +43,17 @@ class Tracing:
         self._counts, self._sizes = _count()
         self._before = set(map(id, gc.get_objects()))
 
-    def stop(self) -> Diagnosis:
-        """The lines whose objects are still there: first those whose objects keep the others, then by size."""
+    def stop(self, growing: Collection[int] = ()) -> Diagnosis:
+        """The lines whose objects are still there: first those whose objects keep the others, then by size.
+
+        Args:
+            growing: The addresses of those objects of which it is most wanted what they have taken.
+        """
         gc.collect()
         try:
             counts, sizes = _count()
             left = _Left(self._before)
-            reach, taken = left.reach(), left.taken()
+            reach, taken = left.reach(), left.taken(growing)
         finally:
             tracemalloc.stop()
         # Only what has become more.
@@ -70,7 +74,9 @@ class Tracing:
         return Diagnosis(
             origins=tuple(origins.values())[:_AT_MOST],
             taken=tuple(
-                Taken(what=what, count=count, origin=origins[place]) for what, count, place in taken if place in origins
+                Taken(what=what, count=count, origin=origins[place], address=address)
+                for what, address, count, place in taken
+                if place in origins
             ),
             size=sizes.total(),
         )
@@ -100,7 +106,7 @@ class _Left:
         for known in (objects, self._places):
             self._places.pop(id(known), None)
         self._holds: dict[int, list[int]] = defaultdict(list)
-        self._taken: list[tuple[str, int, _Place]] = []
+        self._taken: list[tuple[str, int, int, _Place]] = []
         held: set[int] = set()
         self._entries: set[int] = set()
         # Most texts and numbers are referred to over and over; and all that is made here is traced, too.
@@ -125,14 +131,17 @@ class _Left:
                     if (place := self._places[number]) is not None:
                         places[place] += 1
             if places:
-                self._taken.append((type(holder).__name__, places.total(), places.most_common(1)[0][0]))
+                most_of_them = places.most_common(1)[0][0]
+                self._taken.append((type(holder).__name__, id(holder), places.total(), most_of_them))
                 places.clear()
         # Those that no object holds, C code does, or a running frame.
         self._entries |= self._places.keys() - held
 
-    def taken(self) -> list[tuple[str, int, _Place]]:
-        """Which objects from before have taken new ones: type, how many, and the line that has made most of them."""
-        return sorted(self._taken, key=lambda taken: taken[1], reverse=True)[:_MOST_TAKERS]
+    def taken(self, growing: Collection[int]) -> list[tuple[str, int, int, _Place]]:
+        """Which objects from before have taken new ones: type, address, how many, and the line that has made most of
+        them; those that are *growing* first.
+        """
+        return sorted(self._taken, key=lambda taken: (taken[1] in growing, taken[2]), reverse=True)[:_MOST_TAKERS]
 
     def reach(self) -> Counter[_Place]:
         """For each line, how much is held by those of its objects that something from before holds, or C code."""

@@ -41,6 +41,7 @@ class Probe:
     def __init__(self, apps: Sequence[KernelApp]) -> None:
         self._apps = apps
         self._tracing: Tracing | None = None
+        self._growing: set[int] = set()
         self._seen: list[tuple[KernelApp, list[str]]] = []
 
     def kernels(self) -> Kernels:
@@ -112,8 +113,10 @@ class Probe:
                     file=None if culprit is None else culprit.file,
                     line=None if culprit is None else culprit.line,
                     explanation=explanation,
+                    address=grower.address,
                 )
             )
+        self._growing = {growth.address for growth in found}
         return found
 
     def chains(self) -> list[Chain]:
@@ -144,7 +147,7 @@ class Probe:
         if self._tracing is None:
             return Diagnosis()
         tracing, self._tracing = self._tracing, None
-        return tracing.stop()
+        return tracing.stop(self._growing)
 
     def _let_go(self) -> None:
         """Wait until no closed kernel is there, or no more of them go."""

@@ -64,6 +64,8 @@ class Grower:
     """What has come in last, if that can be told."""
     explanation: Explanation | None
     """What holds it."""
+    address: int = 0
+    """Where a container is in memory; 0 for what is none."""
 
     @property
     def place(self) -> str:
@@ -152,6 +154,7 @@ class _Draft:
     sizes: Sequence[int]
     bound: int | None = None
     newest: str = ""
+    address: int = 0
     targets: "Sequence[_AtAddress]" = ()
 
     def finished(self, per: int, explain_with: Explain | None) -> Grower:
@@ -166,6 +169,7 @@ class _Draft:
             bound=self.bound,
             newest=self.newest,
             explanation=explanation,
+            address=self.address,
         )
 
 
@@ -186,6 +190,7 @@ class _Search:
                 sizes=sizes[address],
                 bound=bound_of(container),
                 newest=newest.in_container(container),
+                address=address,
                 targets=[_AtAddress(container)],
             )
             for address, container in find(sizes).items()

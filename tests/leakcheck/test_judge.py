@@ -1,5 +1,6 @@
 """From measures to a verdict."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,17 @@ def test_where_no_chain_has_a_line_the_one_that_made_it_is_named(app: str) -> No
     verdict = judge(series(FLAT, growth=tables, origins=(origin(app, 5),), taken=taken, traced=10))
     assert [leak.line for leak in verdict.leaks] == [2, 1]
     assert judge(series(FLAT, growth=tables, origins=(origin(app, 5),), traced=10)).leaks[0].line == 5
+
+
+def test_what_has_grown_is_known_by_its_address(app: str) -> None:
+    """Of two lists that have taken as many, the line whose objects this one has taken is named."""
+    taken = tuple(
+        Taken(what="list", count=10, origin=origin(app, line), address=address)
+        for line, address in ((9, 4711), (2, 42))
+    )
+    table = replace(growth(per_step=1.0), address=42)
+    verdict = judge(series(FLAT, growth=(table,), origins=(origin(app, 5),), taken=taken, traced=10))
+    assert [leak.line for leak in verdict.leaks] == [2]
 
 
 def test_memory_alone_has_to_be_clear(app: str) -> None:
