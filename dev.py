@@ -26,6 +26,8 @@ if sys.version_info < (3, 11):  # noqa: UP036  (whoever comes with an older one 
 
 import tomllib
 
+Command = Sequence[str | Path]
+
 ROOT = Path(__file__).resolve().parent
 FRONTEND = ROOT / "frontend"
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -65,30 +67,32 @@ def run(
         raise Failure(f"`{shown}` ended with status {done.returncode}: {hint}")
 
 
-def run_together(commands: Sequence[Sequence[str | Path]], *, hint: str, env: Mapping[str, str] | None = None) -> None:
-    """Run programs at the same time, to the end of all: the first on this terminal; what the others print comes then.
+def run_lanes(*lanes: Sequence[Command], hint: str, env: Mapping[str, str] | None = None) -> None:
+    """Run lanes of programs at the same time, each lane one program after the other, and all to their ends.
+
+    The first lane prints on this terminal; what the others print comes then.
 
     Raises:
         Failure: For one of them at the least, as for `run`.
     """
-    first, *others = commands
     failures: list[Failure] = []
 
-    def attempt(command: Sequence[str | Path], into: IO[bytes] | None) -> None:
-        try:
-            run(*command, hint=hint, env=env, into=into)
-        except Failure as failure:
-            failures.append(failure)
+    def go_along(lane: Sequence[Command], into: IO[bytes] | None) -> None:
+        for command in lane:
+            try:
+                run(*command, hint=hint, env=env, into=into)
+            except Failure as failure:
+                failures.append(failure)
 
     with contextlib.ExitStack() as stack:
-        started = []
-        for command in others:
+        beside = []
+        for lane in lanes[1:]:
             output = stack.enter_context(tempfile.TemporaryFile())
-            thread = threading.Thread(target=attempt, args=(command, output))
+            thread = threading.Thread(target=go_along, args=(lane, output))
             thread.start()
-            started.append((thread, output))
-        attempt(first, None)
-        for thread, output in started:
+            beside.append((thread, output))
+        go_along(lanes[0], None)
+        for thread, output in beside:
             thread.join()
             output.seek(0)
             shutil.copyfileobj(output, sys.stdout.buffer)
@@ -269,17 +273,12 @@ def test(arguments: list[str]) -> None:
         env.run("pytest", *arguments, hint=hint, env=variables)
         return
     env.run("coverage", "erase", hint="remove the .coverage* files by hand")
-    # The files alone that have some: the leak checks look at the whole process, and the rest would only slow them down.
+    covered = (env.python, "-m", "coverage", "run", "-m", "pytest", "-m", "not uncovered and not thorough")
+    # A process for each file that has some: the leak checks look at the whole process, whatever it has loaded.
     tests = [path for folder in ("tests", "integration") for path in sorted((ROOT / folder).rglob("test_*.py"))]
-    uncovered = [path.relative_to(ROOT) for path in tests if "uncovered" in path.read_text()]
-    run_together(
-        [
-            (env.python, "-m", "coverage", "run", "-m", "pytest", "-m", "not uncovered and not thorough"),
-            (env.python, "-m", "pytest", "-m", "uncovered and not thorough", *uncovered),
-        ],
-        hint=hint,
-        env=variables,
-    )
+    files = [path.relative_to(ROOT) for path in tests if "mark.uncovered" in path.read_text()]
+    uncovered = [(env.python, "-m", "pytest", "-q", "-m", "uncovered and not thorough", file) for file in files]
+    run_lanes([covered], uncovered, hint=hint, env=variables)
     env.run("coverage", "combine", "--quiet", hint="the tests wrote no coverage data: read the lines above")
     env.run("coverage", "report", hint="test the lines and branches that the table names, or take them out")
 
@@ -340,8 +339,11 @@ def matrix(arguments: list[str]) -> None:
         return
     pythons = [Environment(ROOT / f".venv-{each}", base=path).install("unit").python for each, path in others.items()]
     say("unit tests on all of them, at the same time")
-    words = arguments or ["tests", *LEFT_OUT]
-    run_together([(python, "-m", "pytest", *words) for python in pythons], hint="read the summaries above")
+    usual = [["tests", *(f"--ignore={file}" for file in LEFT_OUT)], [GROWTH]]
+    lanes: list[list[Command]] = [
+        [(python, "-m", "pytest", *words) for words in ([arguments] if arguments else usual)] for python in pythons
+    ]
+    run_lanes(*lanes, hint="read the summaries above")
 
 
 def bench(arguments: list[str]) -> None:
@@ -353,9 +355,12 @@ def bench(arguments: list[str]) -> None:
     env.run(f"benchmarks.{arguments[0]}", *arguments[1:], hint="read the lines above; there are no figures")
 
 
+# Looks at the whole process, many times: three times as slow in one that has loaded every test.
+GROWTH = "tests/leaks/test_growth.py"
 # Minutes for each interpreter: they open hundreds of sessions and run pytests of their own; and what needs a browser.
 LEFT_OUT = [
-    f"--ignore=tests/leakcheck/test_{name}.py" for name in ("browser", "origins", "pytest_plugin", "sessions", "use")
+    GROWTH,
+    *(f"tests/leakcheck/test_{name}.py" for name in ("browser", "origins", "pytest_plugin", "sessions", "use")),
 ]
 
 DESCRIBE = """

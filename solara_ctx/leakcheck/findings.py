@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from solara_ctx.errors import redact
+from solara_ctx.leakcheck.messages import Origin
 from solara_ctx.leakcheck.onlookers import APP, TEST, TOOL, TOOLS, Onlookers
+from solara_ctx.leakcheck.places import is_user_file, shown
 from solara_ctx.leaks.census import Census
 from solara_ctx.leaks.explain import Explanation
 from solara_ctx.leaks.growth import Grower, growers, in_step
@@ -52,6 +54,16 @@ class Report:
     """What has grown with each cycle, and is held by the test itself only."""
     errors: tuple[str, ...]
     """What went wrong in callbacks."""
+    origins: tuple[Origin, ...] = ()
+    """The lines of the app that have made what stays; looked for where the chains name none of its lines."""
+
+    @property
+    def names_lines(self) -> bool:
+        """Whether each chain of a leak has a line of the app's own code: C code and libraries hold things, too."""
+        chains = [kept.explanation for kept in self.kept if kept.whose == APP] if self.kernels_leak else []
+        chains += [grower.explanation for grower in self.growers if grower.explanation is not None]
+        culprits = [chain.culprit for chain in chains]
+        return all(one is not None and one.file is not None and is_user_file(one.file) for one in culprits)
 
     @property
     def never(self) -> int:
@@ -99,6 +111,9 @@ class Report:
             lines += ["", "What grows with the sessions:"]
             lines += [f"  {line}" for line in _one_of_each(self.growers)]
             lines += [f"  {_BY[TEST]}{line}" for line in _one_of_each(self.growers_of_test)]
+        if self.origins:
+            lines += ["", "What stays was made by:"]
+            lines += [f"  {shown(origin.file, origin.line)}: {origin.code}" for origin in self.origins]
         lines += [
             "",
             f"Freed by reference counting: {self.by_refcount}, by the collector: {self.by_gc}, never: {self.never}.",

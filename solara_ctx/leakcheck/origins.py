@@ -20,6 +20,7 @@ from solara_ctx.leaks import peek
 # Deep enough to get from a widget's traits, through ipywidgets, to the line that makes the widget.
 _FRAMES = 40
 _AT_MOST = 10
+_TOLD = 5
 _MOST_TAKERS = 100
 # What CPython 3.11 has in front of an instance with a `__dict__`: two pointers for that, and two for the collector.
 _BEFORE_INSTANCE = 4 * ctypes.sizeof(ctypes.c_void_p)
@@ -80,6 +81,17 @@ class Tracing:
             ),
             size=sizes.total(),
         )
+
+
+def told(diagnosis: Diagnosis) -> tuple[Origin, ...]:
+    """The lines to name where there is room for a few: those whose objects hold the others."""
+    entries = [origin for origin in diagnosis.origins if origin.entry]
+    return tuple(entries or diagnosis.origins)[:_TOLD]
+
+
+def can_trace() -> bool:
+    """Whether nobody else traces: there is one `tracemalloc` in a process, and its end would be the end of theirs."""
+    return not tracemalloc.is_tracing()
 
 
 def _count() -> tuple[Counter[_Place], Counter[_Place]]:

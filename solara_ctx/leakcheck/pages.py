@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Protocol, cast
 
@@ -19,7 +19,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from solara_ctx.leakcheck.findings import Report, Tally
 from solara_ctx.leakcheck.hosting import CannotCheck, Subject, collection_off, require_enough
+from solara_ctx.leakcheck.messages import Diagnosis
 from solara_ctx.leakcheck.onlookers import Onlookers
+from solara_ctx.leakcheck.origins import Tracing, can_trace, told
 
 _START_S = _STOP_S = 20.0
 _CLOSE_S = 30.0
@@ -173,7 +175,11 @@ class _Script:
             try:
                 url = cast("str", (yield _Apart(server.start)))
                 report = yield from self._after(self._cycles, url)
-                return (yield from self._after(self._cycles, url)) if report.may_be_bounded else report
+                if report.may_be_bounded:
+                    report = yield from self._after(self._cycles, url)
+                if report.leaks and not report.names_lines and can_trace():
+                    report = replace(report, origins=told((yield from self._traced(url))))
+                return report
             finally:
                 yield _Apart(server.stop)
 
@@ -183,6 +189,16 @@ class _Script:
             yield from self._settle()
             yield _Apart(self._tally.cycle_ended)
         return cast("Report", (yield _Apart(self._tally.report)))
+
+    def _traced(self, url: str) -> Generator[object, object, Diagnosis]:
+        tracing = cast("Tracing", (yield _Apart(Tracing)))
+        try:
+            yield from self._cycle(url)
+            yield _Apart(tracing.begin)
+            yield from self._cycle(url)
+        finally:
+            diagnosis = cast("Diagnosis", (yield _Apart(tracing.stop)))
+        return diagnosis
 
     def _cycle(self, url: str) -> Generator[object, object, None]:
         pages: list[Page] = []

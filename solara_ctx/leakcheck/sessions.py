@@ -14,6 +14,7 @@ import traceback
 import uuid
 import weakref
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from types import FrameType
 from typing import cast
@@ -23,7 +24,9 @@ from starlette.requests import HTTPConnection
 from solara_ctx.context import VirtualKernelContext
 from solara_ctx.leakcheck.findings import Report, Tally
 from solara_ctx.leakcheck.hosting import CannotCheck, Place, Subject, collection_off, require_enough
+from solara_ctx.leakcheck.messages import Diagnosis
 from solara_ctx.leakcheck.onlookers import Onlookers
+from solara_ctx.leakcheck.origins import Tracing, can_trace, told
 from solara_ctx.leakcheck.visitor import Inbox, NoAnswer, PageFailed, Visitor
 from solara_ctx.run import PageFunction
 
@@ -106,7 +109,11 @@ class _Run:
         async with self._subject.serving() as state:
             self._scope = {"state": dict(state), **self._scope}
             report = await self._after(self._cycles)
-            return await self._after(_IN_DOUBT * self._cycles) if report.may_be_bounded else report
+            if report.may_be_bounded:
+                report = await self._after(_IN_DOUBT * self._cycles)
+            if report.leaks and not report.names_lines and can_trace():
+                report = replace(report, origins=told(await self._traced()))
+            return report
 
     async def _after(self, cycles: int) -> Report:
         for _ in range(cycles):
@@ -115,6 +122,17 @@ class _Run:
             await asyncio.to_thread(self.tally.cycle_ended)
         # While the service runs: the variables of a thread go with the thread.  Off the loop: it reads sources.
         return await asyncio.to_thread(self.tally.report)
+
+    async def _traced(self) -> Diagnosis:
+        """Where what stays is made: seen by going on twice, as the first time replaces what is made but once."""
+        tracing = await asyncio.to_thread(Tracing)
+        try:
+            await self._cycle()
+            await asyncio.to_thread(tracing.begin)
+            await self._cycle()
+        finally:
+            diagnosis = await asyncio.to_thread(tracing.stop)
+        return diagnosis
 
     async def _cycle(self) -> None:
         open_sessions = [

@@ -26,6 +26,7 @@ from typing import cast
 from solara_ctx.leaks import newest
 from solara_ctx.leaks.census import Census, Kind, Numbers, bound_of, find, kind_of, name_of
 from solara_ctx.leaks.explain import Explanation, explain
+from solara_ctx.leaks.outside import functions_at_exit
 
 # Growth counts only in this part of the run: what fills up to a bound and stops has stopped by then.
 _LATER_PART = 0.6
@@ -206,7 +207,7 @@ class _Search:
         for name in self._later[-1].counts:
             sizes = [census.counts.get(name, 0) for census in self._later]
             if in_step(sizes):
-                found = self._telling(_THREADS) if name == "threads" else self._held_by_nobody()
+                found = self._telling(_THREADS) if name == "threads" else self._registered_at_exit()
                 drafts.append(
                     _Draft(
                         what=name,
@@ -281,6 +282,11 @@ class _Search:
 
     def _telling(self, names: frozenset[str]) -> list[object]:
         return [found for found in find(self._came_and_stayed()).values() if name_of(type(found)) in names]
+
+    def _registered_at_exit(self) -> list[object]:
+        """The callbacks that came and stayed; where they are functions from before, what may be their arguments."""
+        fresh = self._came_and_stayed()
+        return [found for found in functions_at_exit() if id(found) in fresh] or self._held_by_nobody()
 
     def _held_by_nobody(self) -> list[object]:
         """Of those that came and stayed the ones that no object refers to: what runs in C does, `atexit` for one."""

@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import functools
+import threading
 from types import (
     AsyncGeneratorType,
     BuiltinFunctionType,
@@ -179,15 +180,28 @@ def thread(path: Path, position: int) -> Step | None:
 def _thread_title(thread: object) -> str:
     name = wording.data(peek.exact_str(peek.field(thread, "_name")) or "")
     where = _place_of_thread(thread)
-    code = code_of(peek.field(thread, "_target"))
-    runs = "" if code is None else f"target {name_of(code)}"
+    code, method = code_of(peek.field(thread, "_target")), _own_run(thread)
+    if code is not None:
+        runs = f"target {name_of(code)}"
+    else:
+        runs = "" if method is None else f"method {peek.type_name(thread)}.run"
     inside = ", ".join(part for part in (runs, wording.place(where.file, where.line)) if part)
     return f"thread {name!r} ({inside})" if inside else f"thread {name!r}"
 
 
 def _place_of_thread(thread: object) -> Place:
-    code = code_of(peek.field(thread, "_target"))
+    code = code_of(peek.field(thread, "_target")) or _own_run(thread)
     return place_of_class(type(thread)) if code is None else Place(code.co_filename, code.co_firstlineno)
+
+
+def _own_run(thread: object) -> CodeType | None:
+    """The code of its `run`, if its class, or a class between that and `Thread`, has one of its own."""
+    for kind in peek.mro(type(thread)):
+        if kind is threading.Thread:
+            break
+        if (code := code_of(peek.namespace(kind).get("run"))) is not None:
+            return code
+    return None
 
 
 def local(path: Path, position: int) -> Step | None:

@@ -49,6 +49,16 @@ def test_a_leak_is_found_and_its_place_named(page: leaky.Page) -> None:
 
 
 @pytest.mark.uncovered
+def test_where_no_chain_has_a_line_of_the_app_the_one_that_made_it_is_named() -> None:
+    """What C code or the standard library holds, a few traced sessions tell the line of."""
+    report = check(KernelApp({"/first": leaky.finalized, "/second": leaky.root_handler}), sessions=1, cycles=3)
+    assert report.leaks
+    holding = {origin.line: origin.code for origin in report.origins if origin.code.endswith("# holds")}
+    assert len(holding) == 2
+    assert all(f"leaky.py:{line}: {code}" in report.text() for line, code in holding.items())
+
+
+@pytest.mark.uncovered
 @pytest.mark.parametrize("page", leaky.MENDED, ids=lambda page: page.__name__)
 def test_what_was_mended_leaks_no_more(page: leaky.Page) -> None:
     """Nothing is left, and reference counting alone has freed it."""

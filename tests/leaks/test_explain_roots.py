@@ -189,8 +189,8 @@ def test_attribute_of_a_thread_subclass() -> None:
     finally:
         end.set()
         next(thread for thread in threading.enumerate() if thread.name == "sub").join()
-    assert found.text().startswith("thread 'sub' (tests/leaks/test_explain_roots.py:")
-    assert found.text().endswith("), attribute label -> Label")
+    line = Worker.run.__code__.co_firstlineno
+    assert found.text() == f"thread 'sub' (method Worker.run, {HERE}:{line}), attribute label -> Label"
     assert found.culprit == found.links[0]
 
 

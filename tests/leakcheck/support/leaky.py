@@ -36,6 +36,7 @@ class Signal:
 
 
 PRICES = Signal()
+SERVICES = [Signal()]
 
 
 class Background:
@@ -151,6 +152,18 @@ def save(label: widgets.Label) -> None:
 def at_exit() -> widgets.Label:
     label = widgets.Label("leaky")
     atexit.register(save, label)
+    return label
+
+
+def finalized() -> widgets.Label:
+    label = widgets.Label("leaky")
+    weakref.finalize(SERVICES[-1], id, label)  # holds
+    return label
+
+
+def root_handler() -> widgets.Label:
+    label = widgets.Label("leaky")
+    logging.getLogger().addHandler(ToLabel(label))  # holds
     return label
 
 
@@ -365,8 +378,11 @@ def make_way() -> None:
     """Forget everything."""
     for kept in (SEEN, HANDLERS, ERRORS, GENERATORS, RECENT, LATEST, PLAIN, Dashboard.open_pages, PRICES.listeners):
         kept.clear()
-    for handler in list(LOGGER.handlers):
-        LOGGER.removeHandler(handler)
+    for logger in (LOGGER, logging.getLogger()):
+        for handler in list(logger.handlers):
+            if isinstance(handler, ToLabel):
+                logger.removeHandler(handler)
+    SERVICES[:] = [Signal()]
     shout.cache_clear()
     atexit.unregister(save)
     ENOUGH.set()
