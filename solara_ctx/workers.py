@@ -43,6 +43,7 @@ class WorkerPool:
         self._threads = 0
         self._idle = 0
         self._stuck = 0
+        self._starting = False
         self._closed = False
 
     @property
@@ -78,9 +79,10 @@ class WorkerPool:
             if self._idle >= len(self._jobs):
                 self._lock.notify()
                 return
-            if self._threads - self._stuck >= self._limit:
+            if not self._may_start():
                 return
             self._threads += 1
+            self._starting = True
         self._start_thread()
 
     def give_up_on_one(self) -> Callable[[], None]:
@@ -115,6 +117,24 @@ class WorkerPool:
             self._closed = True
             self._lock.notify_all()
 
+    def _may_start(self) -> bool:
+        """Whether there is room for one more thread, and none is on its way that will see to that itself."""
+        return not self._starting and self._threads - self._stuck < self._limit
+
+    def _begun(self) -> None:
+        """A thread is there; where there is work for another, start that from here.
+
+        Whoever submits a hundred jobs at once is the event loop, and waits for the start of each thread that it starts
+        itself, while those that run already want the interpreter: 16 took it 100 ms.
+        """
+        with self._lock:
+            self._starting = False
+            another = len(self._jobs) > self._idle + 1 and self._may_start()
+            self._threads += another
+            self._starting = another
+        if another:
+            self._start_thread()
+
     def _recover_one(self) -> None:
         with self._lock:
             self._stuck -= 1
@@ -125,6 +145,7 @@ class WorkerPool:
         contextvars.Context().run(thread.start)
 
     def _work(self) -> None:
+        self._begun()
         while (job := self._next_job()) is not None:
             frames.begin_job()
             then = self._run(job)

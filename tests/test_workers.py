@@ -361,3 +361,32 @@ def test_a_fixed_number_of_threads() -> None:
     assert first is not None
     first.join(PATIENCE_S)
     assert not first.is_alive()
+
+
+def test_who_submits_many_jobs_waits_for_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others are started by each other: there are as many as are needed, and the event loop was free."""
+    starters: list[int] = []
+    submitted = threading.Event()
+    start, begun = WorkerPool._start_thread, WorkerPool._begun
+
+    def noted(pool: WorkerPool) -> None:
+        starters.append(threading.get_ident())
+        start(pool)
+
+    def slow(pool: WorkerPool) -> None:
+        assert submitted.wait(PATIENCE_S)
+        begun(pool)
+
+    monkeypatch.setattr(WorkerPool, "_start_thread", noted)
+    monkeypatch.setattr(WorkerPool, "_begun", slow)
+    pool = WorkerPool(8)
+    jobs = [Blocking() for _ in range(8)]
+    for job in jobs:
+        pool.submit(job)
+    submitted.set()
+    assert all(job.has_begun() for job in jobs)
+    assert pool.threads == len(starters) == 8
+    assert starters.count(threading.get_ident()) == 1
+    pool.close()
+    for job in jobs:
+        job.end()
