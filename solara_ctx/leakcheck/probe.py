@@ -13,6 +13,7 @@ from typing import TypeVar
 from solara_ctx.errors import KernelContextError
 from solara_ctx.leakcheck.copies import NoCopy, in_a_copy
 from solara_ctx.leakcheck.messages import Chain, Diagnosis, Growth, Kernels
+from solara_ctx.leakcheck.onlookers import TOOLS
 from solara_ctx.leakcheck.origins import Tracing
 from solara_ctx.leaks import census
 from solara_ctx.leaks.census import Census
@@ -101,7 +102,8 @@ class Probe:
     def growth(self, censuses: Sequence[Census], per: int) -> list[Growth]:
         """What has grown in step with the sessions or uses between *censuses*."""
         found = []
-        for grower in growers(censuses, per=per):
+        # Tools here, too: coverage notes more and more lines of the app's.
+        for grower in growers(censuses, per=per, ignore=TOOLS):
             explanation = grower.explanation
             culprit = None if explanation is None else explanation.culprit
             found.append(
