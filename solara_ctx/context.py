@@ -403,7 +403,7 @@ class VirtualKernelContext:
 
     def _new_teardown(self) -> Teardown:
         owner = self._owner
-        return Teardown(self.id, clock=owner.clock, pool=owner.closers, budget_s=owner.step_budget_s)
+        return Teardown(self.id, clock=owner.clock, closers=owner.closers, budget_s=owner.step_budget_s)
 
     def _living_run(self, doing: str) -> KernelRun:
         if self._run is None:

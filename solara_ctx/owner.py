@@ -8,7 +8,7 @@ from solara_ctx.clock import Clock
 from solara_ctx.current import Handle
 from solara_ctx.ports import Host, Watch
 from solara_ctx.run import StartHook
-from solara_ctx.teardown import CloseReport
+from solara_ctx.teardown import CloseReport, Closers
 from solara_ctx.workers import WorkerPool
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Owner(Protocol):
         """Runs page functions and callbacks."""
 
     @property
-    def closers(self) -> WorkerPool:
+    def closers(self) -> Closers:
         """Runs the steps of teardowns."""
 
     @property

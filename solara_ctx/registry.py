@@ -27,15 +27,13 @@ from solara_ctx.ports import Host, Ids, NoWatch, Sink, Watch
 from solara_ctx.run import PageFunction, StartHook
 from solara_ctx.settings import Settings
 from solara_ctx.stats import KernelStats, RegistryStats, WorkerStats
-from solara_ctx.teardown import CloseReport
+from solara_ctx.teardown import CloseReport, Closers
 from solara_ctx.workers import WorkerPool
 
 log = logging.getLogger(__name__)
 
 # After Jupyter's default of how often a client asks again.
 _RETRY_AFTER_S = 10
-# Threads for teardown steps.  They run our own code and hooks; one that a hook blocks is replaced.
-_CLOSERS = 16
 
 
 class Connection(NamedTuple):
@@ -101,7 +99,7 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         *,
         clock: Clock | None = None,
         workers: WorkerPool | None = None,
-        closers: WorkerPool | None = None,
+        closers: Closers | None = None,
         scrub_threads: Callable[[set[int]], None] | None = None,
         watch: Callable[[str, str, str], Watch] | None = None,
     ) -> None:
@@ -110,7 +108,7 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         Args:
             clock: The time that deadlines and budgets go by; the loop's own where not given.
             workers: Runs page functions and callbacks; a pool of `SOLARA_KERNEL_THREADS` where not given.
-            closers: Runs the steps of teardowns; a pool of its own where not given.
+            closers: Run the steps of teardowns; threads of its own where not given.
             scrub_threads: Drops what `threading` keeps of dead foreign threads.
             watch: Makes the watch over a kernel that is about to be closed, of its redacted id, the redacted id of its
                 session, and the reason.
@@ -119,7 +117,7 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         self.loop_thread = threading.get_ident()
         self.clock: Clock = clock or LoopClock(self._loop)
         self.workers = workers or WorkerPool(self.settings.kernel_threads)
-        self.closers = closers or WorkerPool(_CLOSERS, name="solara-ctx-closer")
+        self.closers = closers or Closers()
         self._scrub_threads = scrub_threads or _leave_threads_alone
         self._watch = watch or _watch_nothing
         self._draining = self._drained = False

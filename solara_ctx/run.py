@@ -100,15 +100,15 @@ class KernelRun:
             # Its thread is lost to the other kernels, until the job ends after all.
             stopped.add_done_callback(partial(_recover, self._workers.give_up_on_one()))
         while (hook := self.hooks.pop()) is not None:
-            await teardown.in_worker(f"hook {_name(hook)}", hook, self._teardown_variables())
+            await teardown.waiting(f"hook {_name(hook)}", hook, self._teardown_variables())
             del hook
         self.tasks.cancel_all()
         await teardown.until("tasks", self.tasks.when_done(), self.tasks.where)
         # Hooks may have made widgets; from here on, parts only go.
         self.host.show_parts(watch)
-        await teardown.in_worker("app", self.host.close_app, self._teardown_variables())
-        await teardown.in_worker("widgets", self.host.close_widgets, self._teardown_variables())
-        await teardown.in_worker("kernel", self.host.close_kernel, self._teardown_variables())
+        await teardown.waiting("app", self.host.close_app, self._teardown_variables())
+        await teardown.computing("widgets", self.host.close_widgets, self._teardown_variables())
+        await teardown.computing("kernel", self.host.close_kernel, self._teardown_variables())
         teardown.here("websockets", end_connections)
         teardown.here("values", self.values.clear)
 

@@ -33,7 +33,7 @@ from solara_ctx.errors import ContextClosed, KernelLimitReached
 from solara_ctx.lifecycle import CloseReason, PageStatus, State
 from solara_ctx.registry import KernelRegistry
 from solara_ctx.settings import Settings
-from solara_ctx.teardown import CloseReport
+from solara_ctx.teardown import CloseReport, Closers
 from tests.support.fakes import FakeClock, FakeHost, FakeIds, LoopPool, RecordingSink
 from tests.support.service import silent
 
@@ -159,7 +159,8 @@ class Histories(RuleBasedStateMachine):
         """Start the registry."""
 
         def start() -> None:
-            self.registry.start(clock=self.clock, workers=LoopPool(self.loop), closers=LoopPool(self.loop))
+            pool = LoopPool(self.loop)
+            self.registry.start(clock=self.clock, workers=pool, closers=Closers(pool, pool))
 
         self.run(start)
 

@@ -10,7 +10,7 @@ from functools import partial
 
 import pytest
 
-from solara_ctx.teardown import CloseReport, StepResult, Teardown, stack_of_thread, summary
+from solara_ctx.teardown import CloseReport, Closers, StepResult, Teardown, stack_of_thread, summary
 from solara_ctx.workers import Job, WorkerPool
 from tests.support.fakes import PATIENCE_S, FakeClock
 from tests.support.service import turns
@@ -36,7 +36,7 @@ def pool() -> Iterator[WorkerPool]:
 @pytest.fixture
 def teardown(clock: FakeClock, pool: WorkerPool) -> Teardown:
     """A teardown with a budget of five seconds a step."""
-    return Teardown("kernel-id", clock=clock, pool=pool, budget_s=BUDGET_S)
+    return Teardown("kernel-id", clock=clock, closers=Closers(pool, pool), budget_s=BUDGET_S)
 
 
 class Stuck:
@@ -64,7 +64,7 @@ async def test_steps_run_in_order_and_are_reported(teardown: Teardown, clock: Fa
         clock._now += 1.5
 
     teardown.here("on the loop", step)
-    await teardown.in_worker("on a worker", step, contextvars.Context())
+    await teardown.waiting("on a worker", step, contextvars.Context())
     report = teardown.report("culled")
     assert report == CloseReport(
         kernel="kernel…",
@@ -81,7 +81,7 @@ async def test_a_step_runs_in_the_variables_it_was_given(teardown: Teardown) -> 
     variables = contextvars.Context()
     variables.run(variable.set, "the kernel's")
     seen: list[str] = []
-    await teardown.in_worker("step", lambda: seen.append(variable.get()), variables)
+    await teardown.waiting("step", lambda: seen.append(variable.get()), variables)
     assert seen == ["the kernel's"]
     assert variable.get() == "empty"
 
@@ -96,8 +96,8 @@ async def test_a_raising_step_on_a_worker_is_noted(
         raise error
 
     with caplog.at_level(logging.ERROR, "solara_ctx.teardown"):
-        await teardown.in_worker("hook f", fail, contextvars.Context())
-        await teardown.in_worker("next", lambda: None, contextvars.Context())
+        await teardown.waiting("hook f", fail, contextvars.Context())
+        await teardown.waiting("next", lambda: None, contextvars.Context())
     failed, following = teardown.report("closed").steps
     assert (failed.ok, failed.error, failed.abandoned) == (False, summary(error), False)
     assert following.ok
@@ -121,7 +121,7 @@ async def test_a_step_over_budget_is_abandoned_and_named(
 ) -> None:
     """It is given up on with its thread's stack, the next step runs on another thread, and the late end is harmless."""
     stuck = Stuck()
-    step = asyncio.create_task(teardown.in_worker("hook stuck", stuck, contextvars.Context()))
+    step = asyncio.create_task(teardown.waiting("hook stuck", stuck, contextvars.Context()))
     await stuck.has_begun()
     with caplog.at_level(logging.ERROR, "solara_ctx.teardown"):
         clock.advance(BUDGET_S)
@@ -134,7 +134,7 @@ async def test_a_step_over_budget_is_abandoned_and_named(
     assert "hook stuck did not end within 5 s and was abandoned; it is stuck here:" in record.getMessage()
     assert "self.let_go.wait(PATIENCE_S)" in record.getMessage()
 
-    await teardown.in_worker("next", lambda: None, contextvars.Context())
+    await teardown.waiting("next", lambda: None, contextvars.Context())
     assert teardown.report("closed").steps[1].ok
     assert (pool.stuck, pool.threads) == (1, 2)
 
@@ -155,7 +155,7 @@ def _wait_until_empty(pool: WorkerPool) -> None:
 async def test_the_budget_is_exact(passed_s: float, teardown: Teardown, clock: FakeClock, *, abandoned: bool) -> None:
     """Below the budget a step is waited for; at it and above it is not."""
     stuck = Stuck()
-    step = asyncio.create_task(teardown.in_worker("step", stuck, contextvars.Context()))
+    step = asyncio.create_task(teardown.waiting("step", stuck, contextvars.Context()))
     await stuck.has_begun()
     clock.advance(passed_s)
     await turns()
@@ -170,7 +170,7 @@ async def test_waiting_for_a_thread_costs_no_budget(teardown: Teardown, clock: F
     others, stuck = Stuck(), Stuck()
     pool.submit(others)
     await others.has_begun()
-    step = asyncio.create_task(teardown.in_worker("hook", stuck, contextvars.Context()))
+    step = asyncio.create_task(teardown.waiting("hook", stuck, contextvars.Context()))
     await turns()
     for _time in range(3):
         clock.advance(BUDGET_S)
@@ -197,7 +197,7 @@ async def test_the_late_error_of_an_abandoned_step_is_logged(
         stuck()
         raise ValueError("late")
 
-    step = asyncio.create_task(teardown.in_worker("hook", fail_late, contextvars.Context()))
+    step = asyncio.create_task(teardown.waiting("hook", fail_late, contextvars.Context()))
     await stuck.has_begun()
     clock.advance(BUDGET_S)
     await step
@@ -216,8 +216,8 @@ def test_a_step_may_outlive_its_event_loop() -> None:
     clock, pool, stuck = FakeClock(), WorkerPool(1), Stuck()
 
     async def main() -> CloseReport:
-        teardown = Teardown("kernel-id", clock=clock, pool=pool, budget_s=BUDGET_S)
-        step = asyncio.create_task(teardown.in_worker("hook", stuck, contextvars.Context()))
+        teardown = Teardown("kernel-id", clock=clock, closers=Closers(pool, pool), budget_s=BUDGET_S)
+        step = asyncio.create_task(teardown.waiting("hook", stuck, contextvars.Context()))
         await stuck.has_begun()
         clock.advance(BUDGET_S)
         await step
@@ -254,8 +254,8 @@ async def test_a_cancelled_teardown_goes_on(teardown: Teardown) -> None:
     stuck, ran = Stuck(), list[str]()
 
     async def steps() -> None:
-        await teardown.in_worker("stuck", stuck, contextvars.Context())
-        await teardown.in_worker("next", lambda: ran.append("next"), contextvars.Context())
+        await teardown.waiting("stuck", stuck, contextvars.Context())
+        await teardown.waiting("next", lambda: ran.append("next"), contextvars.Context())
 
     task = asyncio.create_task(steps())
     await stuck.has_begun()
@@ -285,8 +285,8 @@ async def test_a_report_pins_nothing(teardown: Teardown, clock: FakeClock) -> No
 
     logging.getLogger("solara_ctx.teardown").disabled = True  # pytest's handler keeps the errors that it is given
     try:
-        await teardown.in_worker("fails", fail, contextvars.Context())
-        step = asyncio.create_task(teardown.in_worker("blocks", block, contextvars.Context()))
+        await teardown.waiting("fails", fail, contextvars.Context())
+        step = asyncio.create_task(teardown.waiting("blocks", block, contextvars.Context()))
         await stuck.has_begun()
         clock.advance(BUDGET_S)
         await step
@@ -295,7 +295,7 @@ async def test_a_report_pins_nothing(teardown: Teardown, clock: FakeClock) -> No
     report = teardown.report("closed")
     stuck.let_go.set()
     del kept, fail, block, step
-    pool = teardown._pool
+    pool = teardown._closers.waiting
     pool.close()
     await asyncio.to_thread(_wait_until_empty, pool)
     assert gone() is None
@@ -327,8 +327,8 @@ async def test_a_step_s_job_keeps_nothing_once_it_has_run(clock: FakeClock) -> N
     variables = contextvars.Context()
     variables.run(in_variables.set, kept)
     pool = KeepingPool()
-    teardown = Teardown("kernel-id", clock=clock, pool=pool, budget_s=BUDGET_S)
-    await teardown.in_worker("step", partial(repr, kept), variables)
+    teardown = Teardown("kernel-id", clock=clock, closers=Closers(pool, pool), budget_s=BUDGET_S)
+    await teardown.waiting("step", partial(repr, kept), variables)
     del kept, variables
     assert gone() is None
     assert len(pool.kept) == 1
@@ -348,3 +348,20 @@ def test_an_error_in_one_line() -> None:
     """As a traceback would end."""
     assert summary(ValueError("no")) == "ValueError: no"
     assert summary(SystemExit()) == "SystemExit"
+
+
+async def test_what_waits_does_not_hold_up_what_computes(clock: FakeClock) -> None:
+    """A hook that hangs and the end of somebody else's widgets have threads of their own."""
+    closers = Closers(WorkerPool(1), WorkerPool(1))
+    stuck = Stuck()
+    hook = asyncio.create_task(
+        Teardown("first", clock=clock, closers=closers, budget_s=BUDGET_S).waiting("hook", stuck, contextvars.Context())
+    )
+    await stuck.has_begun()
+    other = Teardown("second", clock=clock, closers=closers, budget_s=BUDGET_S)
+    await other.computing("widgets", lambda: None, contextvars.Context())
+    assert other.report("closed").ok
+    assert not hook.done()
+    stuck.let_go.set()
+    await hook
+    closers.close()

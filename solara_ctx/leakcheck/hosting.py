@@ -72,7 +72,8 @@ class Subject:
                 service = app._service
                 if service is None or not service.alive:
                     await stack.enter_async_context(app.lifespan())
-                for pool in (app.registry.workers, app.registry.closers):
+                closers = app.registry.closers
+                for pool in (app.registry.workers, closers.waiting, closers.computing):
                     pool.fix(_THREADS)
             yield state
 

@@ -10,6 +10,7 @@ from solara_ctx.context import VirtualKernelContext
 from solara_ctx.current import Handle
 from solara_ctx.registry import KernelRegistry
 from solara_ctx.settings import Settings
+from solara_ctx.teardown import Closers
 from tests.support.fakes import PATIENCE_S, FakeClock, FakeHost, FakeIds, LoopPool, Misbehave, RecordingSink
 
 
@@ -80,7 +81,7 @@ async def serving(
     service.registry.start(
         clock=service.clock,
         workers=None if threads else LoopPool(loop),
-        closers=None if threads else LoopPool(loop),
+        closers=None if threads else Closers(LoopPool(loop), LoopPool(loop)),
         scrub_threads=service.scrubbed.append,
     )
     try:
