@@ -5,7 +5,11 @@ The core implements none of them and imports nobody who does; `web/app.py` puts 
 """
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, TypeVar
+
+from solara_ctx.weak import WeakBag
+
+T = TypeVar("T")
 
 
 class Sink(Protocol):
@@ -108,6 +112,9 @@ class Watch(Protocol):
     def add(self, part: object) -> None:
         """Watch *part* too; harmless where nothing can refer to it weakly.  Any thread."""
 
+    def add_all(self, parts: WeakBag[T]) -> None:
+        """Watch all that is in the bag, which has to be left to the watch from now on.  Any thread."""
+
     def closed(self) -> None:
         """The kernel is closed: from now on nothing should refer to its parts.  Loop only, once."""
 
@@ -117,6 +124,9 @@ class NoWatch:
 
     def add(self, part: object) -> None:
         """Leave it alone."""
+
+    def add_all(self, parts: WeakBag[T]) -> None:
+        """Leave them alone."""
 
     def closed(self) -> None:
         """Do nothing."""

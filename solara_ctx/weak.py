@@ -1,6 +1,8 @@
 """Objects that are known for as long as somebody else keeps them."""
 
 import weakref
+from collections.abc import Callable
+from functools import partial
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -13,14 +15,20 @@ class WeakBag(Generic[T]):
     The objects have to be hashable, by identity best.
     """
 
-    __slots__ = ("_references",)
+    __slots__ = ("_forget", "_listeners", "_references")
 
     def __init__(self) -> None:
         self._references: set[weakref.ref[T]] = set()
+        self._listeners: list[Callable[[], object]] = []
+        # One callback for all, which does not know the bag.
+        self._forget = partial(_forget, self._references, self._listeners)
+
+    def __len__(self) -> int:
+        return len(self._references)
 
     def add(self, item: T) -> None:
         """Know *item* for as long as it lives."""
-        self._references.add(weakref.ref(item, self._references.discard))
+        self._references.add(weakref.ref(item, self._forget))
 
     def discard(self, item: T) -> None:
         """Know *item* no more; harmless when it was not known."""
@@ -30,8 +38,23 @@ class WeakBag(Generic[T]):
         """Know nothing any more."""
         self._references.clear()
 
+    def references(self) -> list[weakref.ref[T]]:
+        """Weak references to what is alive just now."""
+        # The copy is one step of the interpreter.
+        return list(self._references)
+
     def living(self) -> list[T]:
         """What is alive just now."""
-        # The copy is one step of the interpreter.
-        found = (reference() for reference in tuple(self._references))
-        return [item for item in found if item is not None]
+        return [item for reference in self.references() if (item := reference()) is not None]
+
+    def on_death(self, listener: Callable[[], object]) -> None:
+        """Call *listener* at the death of each from now on: in any thread, between any two instructions, also in the
+        midst of a garbage collection.
+        """
+        self._listeners.append(listener)
+
+
+def _forget(references: set[weakref.ref[T]], listeners: list[Callable[[], object]], reference: weakref.ref[T]) -> None:
+    references.discard(reference)
+    for listener in listeners:
+        listener()

@@ -53,3 +53,18 @@ def test_one_may_look_while_another_adds() -> None:
         assert len(bag.living()) <= len(kept)
     adder.join(PATIENCE_S)
     assert len(bag.living()) == len(kept)
+
+
+def test_who_wants_to_know_is_told_of_each_death() -> None:
+    """Of those from then on, wherever they die; the listener is not what keeps anything."""
+    bag: WeakBag[Thing] = WeakBag()
+    first, second = Thing(), Thing()
+    bag.add(first)
+    bag.add(second)
+    deaths: list[int] = []
+    bag.on_death(lambda: deaths.append(len(bag)))
+    del first
+    assert deaths == [1]
+    assert [reference() for reference in bag.references()] == [second]
+    del second
+    assert deaths == [1, 0]

@@ -12,7 +12,7 @@ from solara_ctx.leakcheck.places import is_user_file, shown
 from solara_ctx.leaks.census import Census
 from solara_ctx.leaks.explain import Explanation
 from solara_ctx.leaks.growth import Grower, growers, in_step
-from solara_ctx.leaks.tracker import LeakTracker
+from solara_ctx.leaks.tracker import LeakTracker, alive_by_type
 
 _CHAINS = 3
 _SHOWN_ERRORS = 3
@@ -222,9 +222,5 @@ def _one_of_each(found: Sequence[Grower]) -> list[str]:
     ]
 
 
-def _in_words(living: Sequence[object]) -> str:
-    names: dict[str, int] = {}
-    for part in living:
-        name = getattr(part, "type_name", "object")
-        names[name] = names.get(name, 0) + 1
-    return ", ".join(f"{count} {name}" if count > 1 else name for name, count in names.items())
+def _in_words(living: "Sequence[weakref.ref[object]]") -> str:
+    return ", ".join(f"{count} {name}" if count > 1 else name for name, count in alive_by_type(living).items())

@@ -19,15 +19,19 @@ import threading
 import time
 import weakref
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Self
+from functools import partial
+from typing import TypeVar, cast
 
 from solara_ctx.clock import Clock, Timer
 from solara_ctx.errors import redact
 from solara_ctx.stats import LeakStats, ZombieStats
+from solara_ctx.weak import WeakBag
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 # For how long a frame, a thread or a callback that is just about to end may keep a closed kernel.
 _MOMENT_S = 1.0
@@ -290,13 +294,21 @@ class KernelWatch:
         self._tracker: LeakTracker | None = tracker
         self._collector = collector
         self._parts: dict[int, _Part] = {}
+        self._bags: list[WeakBag[object]] = []
         self._added = 0
 
     def add(self, part: object) -> None:
         """Watch *part* too; harmless where nothing can refer to it weakly.  Any thread."""
         self._added += 1
         with contextlib.suppress(TypeError):
-            self._parts[self._added] = _Part(part, weakref.ref(self), self._added)
+            reference = _Part(part, _tell_of)
+            reference.watch, reference.number = weakref.ref(self), self._added
+            self._parts[self._added] = reference
+
+    def add_all(self, parts: WeakBag[T]) -> None:
+        """Watch all that is in the bag, which has to be left to the watch from now on.  Any thread."""
+        self._bags.append(cast("WeakBag[object]", parts))
+        parts.on_death(partial(_tell, weakref.ref(self)))
 
     def closed(self) -> None:
         """The kernel is closed: from now on nothing should refer to its parts.  Loop only, once."""
@@ -307,7 +319,7 @@ class KernelWatch:
     @property
     def gone(self) -> bool:
         """Whether nothing of it is alive."""
-        return not self._parts
+        return not self._parts and not any(self._bags)
 
     def is_called(self, kernel: str) -> bool:
         """Whether *kernel* is the id as it is shown, with or without the ellipsis, or the whole id."""
@@ -316,11 +328,11 @@ class KernelWatch:
     def parts(self) -> "list[weakref.ref[object]]":
         """What is alive.  Any thread."""
         # A copy in one step: any thread may drop the last reference to a part meanwhile.
-        return list(self._parts.copy().values())
+        return [*self._parts.copy().values(), *(part for bag in self._bags for part in bag.references())]
 
     def alive(self) -> dict[str, int]:
         """What is alive, by type.  Any thread."""
-        return dict(Counter(part.type_name for part in self._parts.copy().values()))
+        return alive_by_type(self.parts())
 
     def as_zombie(self, now: float | None) -> ZombieStats:
         """A snapshot, at *now* on the tracker's clock."""
@@ -333,31 +345,38 @@ class KernelWatch:
             held_by=self.held_by,
         )
 
-    def _died(self, number: int) -> None:
+    def _died(self, number: int | None = None) -> None:
         # Called in any thread, between any two instructions, also in the midst of a collection: no lock, no log.
         if self._collector.thread == threading.get_ident():
             self.by_gc = True
-        self._parts.pop(number, None)
+        if number is not None:
+            self._parts.pop(number, None)
+
+
+def alive_by_type(parts: "Iterable[weakref.ref[object]]") -> dict[str, int]:
+    """How many of some are alive, by the name of their type."""
+    alive = (reference() for reference in parts)
+    return dict(Counter(type(part).__name__ for part in alive if part is not None))
 
 
 class _Part(weakref.ref[object]):
     """A weak reference to a part of a kernel, that tells the part's watch of its death."""
 
-    __slots__ = ("number", "type_name", "watch")
+    __slots__ = ("number", "watch")
 
-    def __new__(cls, part: object, _watch: "weakref.ref[KernelWatch]", _number: int) -> Self:
-        return super().__new__(cls, part, _tell)
-
-    def __init__(self, part: object, watch: "weakref.ref[KernelWatch]", number: int) -> None:
-        self.type_name = type(part).__name__
-        # Weakly: watch, part, callback and watch again would be a reference cycle of our own.
-        self.watch = watch
-        self.number = number
+    number: int
+    watch: "weakref.ref[KernelWatch]"
+    """Weakly: watch, part, callback and watch again would be a reference cycle of our own."""
 
 
-def _tell(part: "weakref.ref[object]") -> None:
-    if isinstance(part, _Part) and (watch := part.watch()) is not None:
-        watch._died(part.number)
+def _tell_of(part: "weakref.ref[object]") -> None:
+    if isinstance(part, _Part):
+        _tell(part.watch, part.number)
+
+
+def _tell(reference: "weakref.ref[KernelWatch]", number: int | None = None) -> None:
+    if (watch := reference()) is not None:
+        watch._died(number)
 
 
 class _CollectorWatch:
