@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from solara_ctx.leaks import growth
 from solara_ctx.leaks.census import HEAVY_BYTES, Census, kind_of, name_of
 from solara_ctx.leaks.chain import Link
 from solara_ctx.leaks.explain import Explanation
@@ -338,14 +339,17 @@ def test_more_and_more_callbacks_of_atexit_are_told() -> None:
     assert "at_the_end (test_growers.py:" in grower.newest
 
 
-def test_what_is_gone_by_now_is_not_asked_for() -> None:
+@pytest.mark.parametrize("there", [None, "another"], ids=["nothing", "another"])
+def test_what_is_gone_by_now_is_not_asked_for(there: object, monkeypatch: pytest.MonkeyPatch) -> None:
     """What has come to its address meanwhile is another object."""
     kept: list[object] = []
     asked: list[object] = []
 
     def explain(references: Sequence[Callable[[], object]]) -> Explanation:
-        kept.clear()
-        asked.extend(reference() for reference in references)
+        with monkeypatch.context() as later:
+            # Looking for what is nowhere means looking at everything.
+            later.setattr(growth, "find", lambda addresses: {} if there is None else dict.fromkeys(addresses, there))
+            asked.extend(reference() for reference in references)
         return answering(FOUND)(())
 
     def step() -> list[object]:
