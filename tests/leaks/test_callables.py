@@ -145,6 +145,35 @@ def test_what_a_cache_keeps_is_a_result_or_the_arguments_of_a_call() -> None:
     start = f"lru_cache of load {at(load)}"
     assert told(cached, label) == (f"{start}, maxsize=7", label)
     assert told(cached, {}, label) == (f"{start}, maxsize=7", label)
+    found = [label]
+    assert told(cached, found, label) == (f"{start}, maxsize=7", found)
+    assert told(cached, {}, found, label) == (f"{start}, maxsize=7", found)
     assert told(cached, {}, (1, label), label) == (f"{start}, maxsize=7, arguments of a call", label)
     assert told(cached, load, globals()) == (start, load)
     assert told(cached, vars(cached), load, globals()) == (start, load)
+    cached.page = label  # type: ignore[attr-defined]
+    assert told(cached, vars(cached), label) == (f"{start}, maxsize=7", label)
+
+
+def test_a_chain_may_end_anywhere() -> None:
+    """What should be gone may be the arguments, the closure or the defaults themselves."""
+    label = Label()
+
+    def function(first: object = label, *, second: object = label) -> Label:
+        return label
+
+    cached = functools.lru_cache(load)
+    partial = functools.partial(cast("Any", load), label, key=label)
+    paths: list[tuple[object, ...]] = [
+        (function, function.__closure__, (function.__closure__ or ())[0], label),
+        (function, function.__defaults__, label),
+        (function, function.__kwdefaults__, label),
+        (partial, partial.args, label),
+        (partial, partial.keywords, label),
+        (cached, {}, (1, label), label),
+    ]
+    for path in paths:
+        for length in range(2, len(path) + 1):
+            text, following = told(*path[:length])
+            assert text.partition(" (")[0]
+            assert any(following is each for each in path[1:length])

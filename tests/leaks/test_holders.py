@@ -72,7 +72,7 @@ def test_an_error_is_named_by_where_it_was_raised() -> None:
     assert trace.tb_next is not None
     frame = trace.tb_next.tb_frame
     text = f"ValueError raised at {HERE}:{line('raised')}"
-    assert told(error, trace, trace.tb_next, frame) == (text, frame)
+    assert told(error, trace, trace.tb_next, frame, frame.f_globals) == (text, frame)
     assert told(error, trace, trace.tb_frame) == (text, trace.tb_frame)
 
 
@@ -100,7 +100,7 @@ def test_a_traceback_is_one_link() -> None:
     _, trace = raised(act)
     assert trace.tb_next is not None
     frame = trace.tb_next.tb_frame
-    assert told(trace, trace.tb_next, frame) == ("traceback", frame)
+    assert told(trace, trace.tb_next, frame, frame.f_globals) == ("traceback", frame)
     assert told(trace, trace.tb_frame) == ("traceback", trace.tb_frame)
 
 
@@ -116,6 +116,9 @@ def test_a_log_record_is_named_by_logger_and_line() -> None:
     assert told(record, vars(record), record.args, label) == (f"{start}, args[1]", label)
     assert told(record, vars(record), record.exc_info, error) == (f"{start}, exc_info[1]", error)
     assert told(record, vars(record), label) == (f"{start}, user", label)
+    users = (label,)
+    record.users = users
+    assert told(record, vars(record), users, label) == (f"{start}, users", users)
     other = Label()
     assert told(record, other) == (start, other)
 
@@ -130,6 +133,7 @@ def test_a_logger_is_named_with_what_it_has() -> None:
         assert told(logger, vars(logger), handlers, handler) == (f"{name}, handlers[0]", handler)
         assert told(logger, vars(logger), filters, handler) == (f"{name}, filters[0]", handler)
         assert told(logger, vars(logger), logger.parent) == (f"{name}, parent", logger.parent)
+        assert told(logger, vars(logger), logger.parent, handler) == (f"{name}, parent", logger.parent)
         assert told(logger, handler) == (name, handler)
     finally:
         logger.removeHandler(handler)
@@ -158,6 +162,31 @@ def test_the_inside_of_a_context_is_one_link() -> None:
     (tree,) = (part for part in gc.get_referents(context) if type(part).__name__ == "hamt")
     assert told(context, tree, label) == ("contextvar page", label)
     assert told(tree, label) == ("contextvars", label)
+
+
+def test_a_chain_may_end_anywhere() -> None:
+    """What should be gone may be a traceback, the arguments of an error, or a list of handlers itself."""
+    label = Label()
+    error, trace = raised(act)
+    error.args = (label,)
+    record = logging.LogRecord("app", logging.INFO, __file__, 12, "%s", (label,), None)
+    logger = logging.getLogger("tests.holders.shop")
+    finalizer = weakref.finalize(label, cast("Any", act), 1, key=2)
+    entry = vars(weakref.finalize)["_registry"][finalizer]
+    finalizer.detach()
+    for path in (
+        (error, trace, trace.tb_next),
+        (trace, trace.tb_next),
+        (error, error.args, label),
+        (record, vars(record), record.args, label),
+        (logger, vars(logger), logger.handlers),
+        (entry, entry.args, 1),
+        (entry, entry.kwargs, 2),
+    ):
+        for length in range(2, len(path) + 1):
+            text, following = told(*path[:length])
+            assert text
+            assert any(following is each for each in path[1:length])
 
 
 def test_small_holders_are_named_by_what_they_are() -> None:

@@ -114,6 +114,7 @@ def test_a_module_refers_to_its_variables_only() -> None:
     """What else a module in C may show is not touched."""
     module = ModuleType("made")
     assert peek.referents(module) == [vars(module)]
+    assert peek.referents([1, module]) == [module, 1]
 
 
 def test_a_slot_is_found_by_its_name() -> None:

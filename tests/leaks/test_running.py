@@ -162,6 +162,8 @@ def test_a_task_of_a_foreign_coroutine_has_no_place(loop: asyncio.AbstractEventL
     task = loop.create_task(cast("Any", Compiled()), name="compiled")
     link = running.alone(task, "task")
     assert (link.text, link.file, link.line) == ("pending task 'compiled'", None, None)
+    coroutine = task.get_coro()
+    assert told(task, coroutine, link) == ("pending task 'compiled'", coroutine)
 
 
 def test_a_root_that_is_the_target_itself_is_named_once() -> None:
@@ -220,6 +222,10 @@ def test_a_thread_is_named_by_its_target_and_the_argument_that_it_keeps() -> Non
     reader = Reader(name="reader")
     reader.label = label  # type: ignore[attr-defined]
     assert told(reader, vars(reader), label)[0].endswith(f"({at('Reader')}), attribute label")
+    kept = reader.kept = (label,)  # type: ignore[attr-defined]
+    text, following = told(reader, vars(reader), kept, label)
+    assert text.endswith(", attribute kept")
+    assert following is kept
 
 
 def test_a_value_of_a_thread_local_is_named_by_its_attribute() -> None:
@@ -229,6 +235,29 @@ def test_a_value_of_a_thread_local_is_named_by_its_attribute() -> None:
     assert told(local, {1: values}, values, label) == ("thread-local value page", label)
     assert told(local, {1: values}, values, Label())[0] == "thread-local value …"
     assert holders.step((local, label), 0) is None
+    assert holders.step((local, {1: values}, values), 0) is None
+    assert holders.step((local, [values], values, label), 0) is None
+    assert holders.step((local, {1: [label]}, [label], label), 0) is None
+
+
+def test_a_chain_may_end_anywhere(loop: asyncio.AbstractEventLoop) -> None:
+    """What should be gone may be a cell, the arguments of a thread or a list of callbacks itself."""
+    label, context = Label(), contextvars.copy_context()
+    generator, thread = begun(numbers, label), threading.Thread(target=numbers, args=(label,), kwargs={"page": label})
+    timer = loop.call_later(1000, told, label)
+    callbacks = [(told, context)]
+    for path in (
+        (generator, CellType(label), label),
+        (thread, vars(thread), vars(thread)["_args"], label),
+        (thread, vars(thread), vars(thread)["_kwargs"], label),
+        (timer, timer._args, label),
+        (loop.create_future(), callbacks, callbacks[0], told),
+    ):
+        for length in range(2, len(path) + 1):
+            text, following = told(*path[:length])
+            assert text
+            assert any(following is each for each in path[1:length])
+    timer.cancel()
 
 
 def test_context_variables_are_named() -> None:
