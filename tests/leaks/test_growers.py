@@ -4,11 +4,13 @@ import asyncio
 import atexit
 import functools
 import gc
+import logging
 import sys
 import threading
 from array import array
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
 import pytest
@@ -69,14 +71,14 @@ def only(found: list[Grower]) -> Grower:
     return found[0]
 
 
-def answering(*links: Link, targets: list[object] | None = None) -> Explain:
+def answering(*links: Link, found: bool = True, targets: list[object] | None = None) -> Explain:
     """An `explain` that always finds these links; and what it was asked for."""
 
     def explain(references: Sequence[Callable[[], object]]) -> Explanation:
         if targets is not None:
             targets.extend(reference() for reference in references)
         text = links[0].text if links else ""
-        return Explanation(found=bool(links), target="", root=text, links=links, note="", seconds=0.0)
+        return Explanation(found=found and bool(links), target="", root=text, links=links, note="", seconds=0.0)
 
     return explain
 
@@ -227,6 +229,30 @@ def test_the_types_that_tell_most_come_first() -> None:
     ]
 
 
+def test_a_thread_tells_more_than_an_object_and_that_more_than_pythons_own() -> None:
+    """What users have written is what they look for."""
+    kept: list[object] = []
+
+    def step() -> list[object]:
+        kept.extend((PurePath("x"), Node(None), threading.Thread()))
+        return list(kept)
+
+    found = [grower.what.removeprefix("instances of ") for grower in observed(step)]
+    assert found[:2] == ["threading.Thread", f"{__name__}.Node"]
+    assert found[2].startswith("pathlib.")
+
+
+def test_the_accounts_of_threads_and_handlers_are_left_out() -> None:
+    """What they keep account of is what grows."""
+    handlers: list[logging.Handler] = []
+
+    def step() -> list[object]:
+        handlers.append(logging.NullHandler())
+        return [vars(logging)["_handlerList"]]
+
+    assert observed(step) == []
+
+
 def test_what_a_container_wakes_or_calls_is_told_rather_than_the_container() -> None:
     """A tuple says nothing; the object in it does."""
     kept: list[object] = []
@@ -262,6 +288,18 @@ def test_builtins_that_come_and_go_are_no_finding() -> None:
     assert only(observed(step, explain_with=answering(FOUND))).what == "instances of tuple"
 
 
+def test_objects_of_users_are_a_finding_wherever_they_are() -> None:
+    """Their type tells enough; a place that was not found is none."""
+    kept: list[object] = []
+
+    def step() -> list[object]:
+        kept.append(Node(None))
+        return list(kept)
+
+    grower = only(observed(step, explain_with=answering(FROM_C, found=False)))
+    assert (grower.what, grower.place) == (f"instances of {__name__}.Node", "")
+
+
 def test_the_hidden_list_of_a_file_in_memory_is_no_finding() -> None:
     """What was written to it is in there; the file itself is what is told."""
     kept: list[object] = []
@@ -273,6 +311,18 @@ def test_the_hidden_list_of_a_file_in_memory_is_no_finding() -> None:
     assert observed(step, explain_with=answering()) == []
     assert observed(step, explain_with=answering(FROM_C)) == []
     assert only(observed(step, explain_with=answering(FOUND))).what == "list"
+
+
+def test_a_hidden_list_of_other_things_is_a_finding() -> None:
+    """As is another container of texts: no file has one."""
+    numbers, texts = list[int](), deque[str]()
+
+    def step() -> list[object]:
+        numbers.append(1)
+        texts.append("a line")
+        return [numbers, texts]
+
+    assert {grower.what for grower in observed(step, explain_with=answering())} == {"list", "deque"}
 
 
 def test_more_and_more_bytes_in_plain_values_are_told() -> None:
@@ -293,6 +343,12 @@ def test_a_few_bytes_more_are_no_growth() -> None:
     """A large table that is made anew may be a little larger."""
     sizes = iter(range(100))
     assert observed(lambda: ["x" * (200_000 + next(sizes))]) == []
+
+
+def test_large_values_that_come_and_go_are_no_growth() -> None:
+    """However many there are in the end."""
+    sizes = iter((200_000, 100_000, 200_000, 100_000, 900_000))
+    assert observed(lambda: ["x" * next(sizes)], cycles=5) == []
 
 
 def test_more_and_more_threads_are_told() -> None:
@@ -316,12 +372,14 @@ def test_more_and_more_callbacks_of_atexit_are_told() -> None:
     """No object holds them: of what came and stayed, those that nobody else holds; functions rather than the rest."""
     addresses: list[int] = []
 
-    def register(callback: Callable[[], object]) -> None:
-        addresses.append(id(callback))
-        atexit.register(callback)
+    def register(callback: Callable[..., object]) -> None:
+        node = Node(None)
+        atexit.register(callback, node)
+        arguments = [each for each in gc.get_referrers(node) if type(each) is tuple]
+        addresses.extend(map(id, (callback, *arguments)))
 
     def step(number: int) -> Census:
-        def at_the_end() -> int:
+        def at_the_end(_node: object) -> int:
             return number
 
         register(functools.partial(at_the_end) if number % 2 else at_the_end)
