@@ -115,10 +115,12 @@ class AppProcess:
         """What to say of a page that failed: that the app has ended, if that is why."""
         if self._process is None:
             return error
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(_END_S):
-                return AppFailed(await self._failure(f"the app ended with status {await self._process.wait()}"))
-        return error
+                status = await self._process.wait()
+        except TimeoutError:
+            return error
+        return AppFailed(await self._failure(f"the app ended with status {status}"))
 
     async def _receive(self, kind: type[T], timeout_s: float, what: str) -> T:
         if self._process is None or self._process.stdout is None:

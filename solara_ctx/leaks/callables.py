@@ -1,7 +1,8 @@
 """The names of what can be called: functions and their closures, methods, partials, caches."""
 
 import functools
-from types import BuiltinFunctionType, CellType, CodeType, MethodType
+from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType
+from typing import cast
 
 from solara_ctx.leaks import peek, wording
 from solara_ctx.leaks.chain import Link, Path, Place, Step, attribute, element, link
@@ -42,10 +43,8 @@ def name_of(code: CodeType) -> str:
     return "lambda" if code.co_name == "<lambda>" else code.co_name
 
 
-def function(path: Path, position: int) -> Step | None:
-    thing = path[position]
-    if not peek.is_function(thing):
-        return None
+def function(path: Path, position: int) -> Step:
+    thing = cast("FunctionType", path[position])
     value = path[position + 1]
     shown, where = title(thing), place_of(thing)
     ahead = path[position + 2] if position + 2 < len(path) else None
@@ -72,10 +71,8 @@ def function(path: Path, position: int) -> Step | None:
     return Step(link(f"function {shown}{'.' if name else ''}{wording.name(name)}", "function", where), following)
 
 
-def method(path: Path, position: int) -> Step | None:
-    thing = path[position]
-    if type(thing) is not MethodType:
-        return None
+def method(path: Path, position: int) -> Step:
+    thing = cast("MethodType", path[position])
     code = code_of(thing)
     name = title(thing.__func__) if code is None else name_of(code)
     owner = peek.class_name(thing.__self__) if peek.is_a(thing.__self__, type) else peek.type_name(thing.__self__)
@@ -83,14 +80,12 @@ def method(path: Path, position: int) -> Step | None:
     return Step(link(f"bound method {owner}.{name}{wording.at(where.file, where.line)}", "method", where), position + 1)
 
 
-def builtin(path: Path, position: int) -> Step | None:
-    thing = path[position]
-    if type(thing) is not BuiltinFunctionType:
-        return None
+def builtin(path: Path, position: int) -> Step:
+    thing = cast("BuiltinFunctionType", path[position])
     return Step(Link(text=f"method {thing.__name__} of {peek.type_name(thing.__self__)}", kind="method"), position + 1)
 
 
-def partial(path: Path, position: int) -> Step | None:
+def partial(path: Path, position: int) -> Step:
     thing, value = path[position], path[position + 1]
     function = peek.read(thing, functools.partial, "func")
     where = place_of(function)
@@ -106,7 +101,7 @@ def partial(path: Path, position: int) -> Step | None:
     return Step(link(f"partial of {title(function)}{suffix}", "partial", where), following)
 
 
-def lru_cache(path: Path, position: int) -> Step | None:
+def lru_cache(path: Path, position: int) -> Step:
     thing, value = path[position], path[position + 1]
     wrapped = peek.field(thing, "__wrapped__")
     where = place_of(wrapped)

@@ -269,7 +269,9 @@ def _is_sized_in_c(kind: type) -> bool:
     for base in _mro_of(kind):
         sizer = _dict_of(base).get("__sizeof__")
         if sizer is not None:
-            return base is not object and (type(sizer) is MethodDescriptorType or type(sizer) is WrapperDescriptorType)
+            is_in_c = type(sizer) is MethodDescriptorType or type(sizer) is WrapperDescriptorType
+            # Of what has none of its own, bytes alone may be large.
+            return is_in_c and (base is not object or any(each is bytes for each in _mro_of(kind)))
     return False
 
 

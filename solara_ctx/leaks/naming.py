@@ -77,11 +77,11 @@ def _running(thing: object, roots: Roots) -> Step | None:
 
 
 def _step(path: Path, position: int) -> Step:
-    for name in (_module, _class, holders.step, _mapping, _items, _instance):
+    for name in (_module, _class, holders.step, _mapping, _items):
         step = name(path, position)
         if step is not None:
             return step
-    return Step(Link(text=peek.type_name(path[position]), kind="object"), position + 1)
+    return _instance(path, position)
 
 
 def _module(path: Path, position: int) -> Step | None:
@@ -156,7 +156,7 @@ def _items(path: Path, position: int) -> Step | None:
     return Step(_of_users_class(thing, where, "item"), following)
 
 
-def _instance(path: Path, position: int) -> Step | None:
+def _instance(path: Path, position: int) -> Step:
     thing = path[position]
     if path[position + 1] is type(thing):
         return Step(_of_users_class(thing, ", by its class", "object"), position + 1)
@@ -171,7 +171,7 @@ def _instance(path: Path, position: int) -> Step | None:
     return Step(_of_users_class(thing, f".{wording.name(name)}", "attribute", name), following)
 
 
-def _trait(path: Path, position: int, owner: object) -> Step | None:
+def _trait(path: Path, position: int, owner: object) -> Step:
     """The value of a trait, as the attribute that it looks like."""
     values = path[position]
     key = peek.key_of(values, path[position + 1]) if peek.is_a(values, dict) else None
@@ -179,7 +179,7 @@ def _trait(path: Path, position: int, owner: object) -> Step | None:
     return Step(_of_users_class(owner, f".{wording.name(name)}", "attribute", name), position + 1)
 
 
-def _observer(path: Path, position: int, owner: object) -> Step | None:
+def _observer(path: Path, position: int, owner: object) -> Step:
     names, kinds = path[position], path[position + 1]
     key = peek.key_of(names, kinds) if peek.is_a(names, dict) else None
     name = None if key is None else peek.exact_str(key[0])

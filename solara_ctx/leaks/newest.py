@@ -15,11 +15,11 @@ _STEP = 1000
 
 def size(count: float) -> str:
     """A number of bytes for people."""
-    for unit in _UNITS:
-        if abs(count) < _STEP or unit == _UNITS[-1]:
-            break
+    number = 0
+    while abs(count) >= _STEP and number < len(_UNITS) - 1:
         count /= _STEP
-    return f"{count:.0f} {unit}" if unit == _UNITS[0] else f"{count:.1f} {unit}"
+        number += 1
+    return f"{count:.{1 if number else 0}f} {_UNITS[number]}"
 
 
 def shown(value: object) -> str:
@@ -59,7 +59,7 @@ def in_container(container: object) -> str:
     """What was added last to a container, as far as its order tells; empty for one without an order."""
     try:
         # The methods of the bases: those of a subclass are user code.
-        if isinstance(container, OrderedDict):
+        if issubclass(type(container), OrderedDict):
             key = next(OrderedDict.__reversed__(cast("OrderedDict[object, object]", container)))
             return f"[{shown(key)}]"
         if issubclass(type(container), dict):

@@ -22,7 +22,7 @@ from typing import TypeGuard, TypeVar
 _T = TypeVar("_T")
 
 CO_OPTIMIZED = 0x1
-_MANY_TRIES = 3
+_MANY_TRIES = 4
 
 
 def is_a(thing: object, kind: type[_T]) -> TypeGuard[_T]:
@@ -96,18 +96,17 @@ def field(thing: object, name: str) -> object:
 
 
 def key_of(mapping: dict[object, object], value: object) -> tuple[object] | None:
-    """Under which key *value* lies there, in a tuple; `None` if it does not."""
-    for _ in range(_MANY_TRIES):
+    """Under which key *value* lies there, in a tuple; `None` if it does not, or the dict never rests."""
+    for attempt in range(_MANY_TRIES):
         try:
-            for key, candidate in dict.items(mapping):
+            # At last from a list.  Not even that is made at one go: up to Python 3.11 the collector may run meanwhile.
+            items = dict.items(mapping)
+            for key, candidate in items if attempt < _MANY_TRIES - 1 else list(items):
                 if candidate is value:
                     return (key,)
         except RuntimeError:  # another thread has changed it meanwhile
             continue
         return None
-    for key, candidate in list(dict.items(mapping)):
-        if candidate is value:
-            return (key,)
     return None
 
 

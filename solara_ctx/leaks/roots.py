@@ -201,7 +201,8 @@ def is_task(thing: object) -> bool:
 def is_pending(task: object) -> bool:
     if peek.is_a(task, asyncio.Task):
         return not asyncio.Task.done(task)  # the method of the C class, whatever a subclass says
-    return peek.field(task, "_state") == "PENDING"
+    # An attribute of the class, until a task that is written in Python is over.
+    return (peek.exact_str(peek.field(task, "_state")) or "PENDING") == "PENDING"
 
 
 def _is_scheduled(handle: object) -> bool:

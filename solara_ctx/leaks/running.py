@@ -15,6 +15,7 @@ from types import (
     GeneratorType,
     MethodType,
 )
+from typing import cast
 
 from solara_ctx.leaks import peek, wording
 from solara_ctx.leaks.callables import code_of, name_of, place_of, title
@@ -34,13 +35,11 @@ def alone(thing: object, kind: str) -> Link:
     return Link(text=f"{kind} {peek.type_name(thing)}" if kind in {"timer", "logger"} else kind, kind=kind)
 
 
-def suspended(path: Path, position: int) -> Step | None:
+def suspended(path: Path, position: int) -> Step:
     thing = path[position]
     what, prefix = _SUSPENDED[type(thing)], _PREFIXES[type(thing)]
-    code = peek.read(thing, type(thing), f"{prefix}_code")
+    code = cast("CodeType", peek.read(thing, type(thing), f"{prefix}_code"))
     frame = peek.read(thing, type(thing), f"{prefix}_frame")
-    if not peek.is_a(code, CodeType):
-        return None
     if not peek.is_a(frame, FrameType):
         where = Place(code.co_filename, code.co_firstlineno)
         return Step(link(f"finished {what} {name_of(code)}", what, where), position + 1)
@@ -51,10 +50,8 @@ def suspended(path: Path, position: int) -> Step | None:
     return Step(link(f"{text}{variable}", what, Place(code.co_filename, frame.f_lineno)), following)
 
 
-def frame(path: Path, position: int) -> Step | None:
-    thing = path[position]
-    if not peek.is_a(thing, FrameType):
-        return None
+def frame(path: Path, position: int) -> Step:
+    thing = cast("FrameType", path[position])
     code = thing.f_code
     where = Place(code.co_filename, thing.f_lineno)
     variable, following = _variable(path, position, thing)
@@ -75,21 +72,20 @@ def _variable(path: Path, position: int, frame: FrameType) -> tuple[str, int]:
     return "", following
 
 
-def task(path: Path, position: int) -> Step | None:
+def task(path: Path, position: int) -> Step:
     thing, value = path[position], path[position + 1]
     coroutine = _coroutine_of(thing)
     where = _place_of_task(thing)
     if value is coroutine and type(coroutine) in _SUSPENDED and position + 2 < len(path):
         inner = suspended(path, position + 1)
-        if inner is not None:
-            variable = inner.link.text.partition("), ")[2]
-            text = f"{_task_title(thing)}, {variable}" if variable else _task_title(thing)
-            return Step(link(text, "task", where), inner.following)
+        variable = inner.link.text.partition("), ")[2]
+        text = f"{_task_title(thing)}, {variable}" if variable else _task_title(thing)
+        return Step(link(text, "task", where), inner.following)
     suffix, following = _future_part(path, position)
     return Step(link(f"{_task_title(thing)}{suffix}", "task", where), following)
 
 
-def future(path: Path, position: int) -> Step | None:
+def future(path: Path, position: int) -> Step:
     suffix, following = _future_part(path, position)
     return Step(Link(text=f"{peek.type_name(path[position])}{suffix}", kind="future"), following)
 
@@ -138,14 +134,12 @@ def _place_of_task(task: object) -> Place:
     prefix = _PREFIXES.get(type(coroutine))
     if prefix is None:
         return Place()
-    code = peek.read(coroutine, type(coroutine), f"{prefix}_code")
+    code = cast("CodeType", peek.read(coroutine, type(coroutine), f"{prefix}_code"))
     frame = peek.read(coroutine, type(coroutine), f"{prefix}_frame")
-    if not peek.is_a(code, CodeType):
-        return Place()
     return Place(code.co_filename, frame.f_lineno if peek.is_a(frame, FrameType) else code.co_firstlineno)
 
 
-def handle(path: Path, position: int) -> Step | None:
+def handle(path: Path, position: int) -> Step:
     thing, value = path[position], path[position + 1]
     what = "timer of the event loop" if peek.is_a(thing, asyncio.TimerHandle) else "callback of the event loop"
     callback = peek.read(thing, asyncio.Handle, "_callback")
@@ -159,7 +153,7 @@ def handle(path: Path, position: int) -> Step | None:
     return Step(link(f"{what}: {title(callback)}", "timer", where), position + 1)
 
 
-def thread(path: Path, position: int) -> Step | None:
+def thread(path: Path, position: int) -> Step:
     thing = path[position]
     found = attribute(path, position)
     name, following = ("", position + 1) if found is None else found
@@ -213,11 +207,7 @@ def local(path: Path, position: int) -> Step | None:
     return None
 
 
-def context(path: Path, position: int) -> Step | None:
-    return _in_context(path, position, "contextvars")
-
-
-def _in_context(path: Path, position: int, what: str) -> Step:
+def context(path: Path, position: int) -> Step:
     following = position + 1
     while following < len(path) - 1 and peek.type_name(path[following]).startswith("hamt"):
         following += 1
@@ -226,16 +216,14 @@ def _in_context(path: Path, position: int, what: str) -> Step:
         for variable, value in contextvars.Context.items(thing):
             if value is path[following]:
                 return Step(Link(text=f"contextvar {wording.name(variable.name)}", kind="contextvar"), following)
-    return Step(Link(text=what, kind="contextvar"), following)
+    return Step(Link(text="contextvars", kind="contextvar"), following)
 
 
-def context_variable(path: Path, position: int) -> Step | None:
-    thing = path[position]
-    name = thing.name if type(thing) is contextvars.ContextVar else ""
-    return Step(Link(text=f"default of contextvar {wording.name(name)}", kind="contextvar"), position + 1)
+def context_variable(path: Path, position: int) -> Step:
+    thing = cast("contextvars.ContextVar[object]", path[position])
+    return Step(Link(text=f"default of contextvar {wording.name(thing.name)}", kind="contextvar"), position + 1)
 
 
-def token(path: Path, position: int) -> Step | None:
-    thing = path[position]
-    name = thing.var.name if type(thing) is contextvars.Token else ""
-    return Step(Link(text=f"token of contextvar {wording.name(name)}", kind="contextvar"), position + 1)
+def token(path: Path, position: int) -> Step:
+    thing = cast("contextvars.Token[object]", path[position])
+    return Step(Link(text=f"token of contextvar {wording.name(thing.var.name)}", kind="contextvar"), position + 1)

@@ -1,8 +1,11 @@
 """Looking at the process in a copy of it."""
 
 import os
+import pickle
+import sys
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -52,3 +55,40 @@ def test_where_there_is_no_fork(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "fork")
     with pytest.raises(NoCopy):
         in_a_copy(list, timeout_s=1)
+
+
+class Ended(BaseException):
+    """Instead of the end of the process."""
+
+
+@pytest.mark.parametrize(
+    ("function", "answers", "said"),
+    [
+        (lambda: [1, 2], [[1, 2]], ""),
+        (lambda: sys.exit(3), [], "SystemExit"),
+        (lambda: lambda: None, [], "lambda"),
+    ],
+    ids=["answer", "exit", "no answer that could be sent"],
+)
+def test_a_copy_ends_without_the_apps_noticing(
+    function: Callable[[], object],
+    answers: list[object],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Right after its answer, or after what was wrong: neither `atexit` callbacks nor whoever has called get a turn."""
+    reading, writing = os.pipe()
+    monkeypatch.setattr(os, "pipe", lambda: (reading, writing))
+    monkeypatch.setattr(os, "fork", lambda: 0)  # in the copy
+
+    def end(status: int) -> None:
+        raise Ended(status)
+
+    monkeypatch.setattr(os, "_exit", end)
+    with pytest.raises(Ended, match="0"):
+        in_a_copy(function, timeout_s=1)
+    with os.fdopen(reading, "rb") as stream:
+        body = stream.read()
+    assert ([pickle.loads(body)] if body else []) == answers  # noqa: S301 - from ourselves
+    assert said in capfd.readouterr().err

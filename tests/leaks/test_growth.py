@@ -30,7 +30,7 @@ DEQUE: deque[int] = deque()
 LATEST: deque[int] = deque(maxlen=100)
 ORDERED: OrderedDict[int, object] = OrderedDict()
 HEAD: list[object] = [None]
-TEXT: list[str] = [""]
+TEXT: list[Any] = [""]
 BUFFER = bytearray()
 STREAM = io.StringIO()
 numbers = itertools.count()
@@ -211,11 +211,13 @@ def test_a_chain_of_generators_is_found() -> None:
     assert "instances of generator" in [grower.what for grower in observe(chain)]
 
 
-def test_a_text_that_grows_is_found() -> None:
+@pytest.mark.parametrize("more", ["x", b"x"], ids=["str", "bytes"])
+def test_a_text_that_grows_is_found(more: Any) -> None:
     """A string is a new object each time, and contains nothing: its bytes are counted."""
+    TEXT[0] = more
 
     def write() -> None:
-        TEXT[0] += "x" * HEAVY_BYTES
+        TEXT[0] += more * HEAVY_BYTES
 
     grower = only(observe(write))
     assert grower.kind == "value"

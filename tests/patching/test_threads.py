@@ -3,6 +3,8 @@
 import _thread
 import asyncio
 import concurrent.futures
+import contextlib
+import contextvars
 import gc
 import inspect
 import queue
@@ -94,6 +96,32 @@ def test_living_threads_are_counted(kernel: StandInContext) -> None:
     go.set()
     thread.join()
     assert kernel.handle().living_threads() == 0
+
+
+@pytest.mark.parametrize("error", [None, SystemExit()], ids=["", "fails"])
+def test_a_thread_belongs_to_its_kernel_exactly_as_long_as_it_runs(
+    kernel: StandInContext, error: BaseException | None
+) -> None:
+    """From before `run` on to the end, however that comes; and it is no foreign thread meanwhile."""
+    handle, seen = kernel.handle(), []
+
+    def original(thread: threading.Thread) -> None:
+        seen.append((here(), handle.threads.living() == [thread], set(handle.foreign_threads)))
+        if error is not None:
+            raise error
+
+    thread, outside = threading.Thread(), threading.Thread()
+    vars(thread)["_solara_ctx_inherited"] = handle, None
+    run = threads._bootstrap_inner(original)
+    # In this thread: nothing traces the first steps of a new one.
+    with contextlib.suppress(SystemExit):
+        contextvars.copy_context().run(run, thread)
+    assert seen == [(kernel, True, set())]
+    assert handle.threads.living() == []
+    assert "_solara_ctx_inherited" not in vars(thread)
+    with contextlib.suppress(SystemExit):
+        contextvars.copy_context().run(run, outside)
+    assert seen[1:] == [(None, False, set())]
 
 
 def test_a_thread_that_can_not_start(kernel: StandInContext) -> None:
@@ -312,6 +340,19 @@ def test_dummy_threads_of_dead_threads_are_scrubbed(kernel: StandInContext) -> N
         table[ident] = threading.Thread.__new__(threading._DummyThread)
     patching.scrub_dummy_threads(kernel.handle().foreign_threads)
     assert ident not in table
+
+
+def test_a_foreign_thread_that_threading_does_not_know_is_forgotten() -> None:
+    """It never asked for its own name; and an entry that a real thread has by now is that one's."""
+    table: dict[int, threading.Thread] = threading._active  # type: ignore[attr-defined]
+    unknown, taken = run_foreign(lambda: None), -1
+    table[taken] = threading.Thread()
+    try:
+        patching.scrub_dummy_threads({unknown, taken})
+        assert taken in table
+    finally:
+        del table[taken]
+    assert threads._still_alive == set()
 
 
 def test_living_foreign_threads_are_scrubbed_later() -> None:
