@@ -26,9 +26,9 @@ Job = Callable[[], Callable[[], None] | None]
 
 _IDLE_S = 30.0
 # A thread that lets go of the interpreter for a moment, as each wake-up of the event loop does (it writes to a socket),
-# has it back before the loop's thread is awake; and who was woken in vain begins to wait for his turn anew (`take_gil` in
-# CPython's ceval_gil). So a thread with one short job after the other can keep the loop out for as long as there are
-# jobs: for 280 to 420 ms while 200 kernels closed. With a real pause between two jobs it was 20 to 80 ms.
+# has it back before the loop's thread is awake; and who was woken in vain begins to wait for his turn anew, see
+# `take_gil` in CPython's ceval_gil. So a thread with one short job after the other can keep the loop out for as long
+# as there are jobs: for 280 to 420 ms while 200 kernels closed. With a real pause between two jobs it was 20 to 80 ms.
 _BREATH_S = 0.0001
 _numbers = itertools.count(1)
 
