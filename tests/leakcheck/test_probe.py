@@ -1,6 +1,6 @@
 """The answers to the checker's questions.  Time, event loops and the search for holders are played here."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -203,7 +203,7 @@ def test_what_grows_is_told_with_its_place(monkeypatch: pytest.MonkeyPatch) -> N
     growing = {"sizes": (1, 2, 3), "per_step": 1.0, "bound": None, "newest": ""}
     asked: list[object] = []
 
-    def growers(censuses: Sequence[Census], *, per: int) -> list[Grower]:
+    def growers(censuses: Sequence[Census], *, per: int, ignore: Sequence[str]) -> list[Grower]:
         asked.extend((list(censuses), per))
         return [
             Grower(what="list", kind="container", explanation=found, **cast("Any", growing)),
@@ -230,7 +230,7 @@ def test_what_was_traced_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
         def begin(self) -> None:
             self.begun += 1
 
-        def stop(self) -> Diagnosis:
+        def stop(self, growing: Collection[int]) -> Diagnosis:
             return Diagnosis(size=self.begun)
 
     monkeypatch.setattr(probe, "Tracing", Tracing)

@@ -202,12 +202,12 @@ def test_a_timer_is_named_by_what_it_calls(loop: asyncio.AbstractEventLoop) -> N
 
 
 def test_a_thread_is_named_by_its_target_and_the_argument_that_it_keeps() -> None:
-    """By position or by name; or by the attribute, or by the class that overrides `run`."""
+    """By position or by name; or by the attribute, and the `run` that its class overrides."""
 
-    class Reader(threading.Thread):  # line: Reader
+    class Reader(threading.Thread):
         """A thread with a run of its own."""
 
-        def run(self) -> None:
+        def run(self) -> None:  # line: Reader.run
             """Do nothing."""
 
     label = Label()
@@ -221,7 +221,7 @@ def test_a_thread_is_named_by_its_target_and_the_argument_that_it_keeps() -> Non
     assert told(thread, label) == (start, label)
     reader = Reader(name="reader")
     reader.label = label  # type: ignore[attr-defined]
-    assert told(reader, vars(reader), label)[0].endswith(f"({at('Reader')}), attribute label")
+    assert told(reader, vars(reader), label)[0].endswith(f"(method Reader.run, {at('Reader.run')}), attribute label")
     kept = reader.kept = (label,)  # type: ignore[attr-defined]
     text, following = told(reader, vars(reader), kept, label)
     assert text.endswith(", attribute kept")

@@ -196,5 +196,5 @@ async def test_what_upstream_leaves_behind(use: Callable[[], None], culprit: str
     grown = await growth_of(use)
     assert set(grown) == {"builtins.cell", "builtins.function", "builtins.tuple"}
     assert max(grown.values()) < ROUNDS + NOISE
-    left = [thing for thing in gc.get_objects() if isinstance(thing, FunctionType) and thing.__qualname__ == culprit]
+    left = [thing for thing in gc.get_objects() if type(thing) is FunctionType and thing.__qualname__ == culprit]
     assert len(left) >= ROUNDS
