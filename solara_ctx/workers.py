@@ -76,7 +76,7 @@ class WorkerPool:
         """Run *job* on a thread, as soon as one is free, and then what it returns.
 
         Raises:
-            RuntimeError: the pool is closed.
+            RuntimeError: the pool is closed; or it has no thread, and the system has none to give.
         """
         with self._lock:
             if self._closed:
@@ -147,8 +147,17 @@ class WorkerPool:
 
     def _start_thread(self) -> None:
         thread = threading.Thread(target=self._work, name=f"{self._name}-{next(_numbers)}", daemon=True)
-        # Started from an empty context: the thread serves every kernel and must not inherit that of its first job.
-        contextvars.Context().run(thread.start)
+        try:
+            # From an empty context: the thread serves every kernel and must not inherit that of its first job.
+            contextvars.Context().run(thread.start)
+        except RuntimeError:
+            with self._lock:
+                self._threads -= 1
+                self._starting = False
+                others = self._threads - self._stuck
+            if not others:
+                raise
+            log.warning("%s: the system has no more threads to give; %d go on without another", self._name, others)
 
     def _work(self) -> None:
         self._begun()

@@ -390,3 +390,37 @@ def test_who_submits_many_jobs_waits_for_one_thread(monkeypatch: pytest.MonkeyPa
     pool.close()
     for job in jobs:
         job.end()
+
+
+def test_where_the_system_has_no_more_threads_those_that_are_there_go_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was submitted waits for them, and the next one is tried again.  Without any thread the submitter is told."""
+    refused = threading.Event()
+    start = threading.Thread.start
+
+    def start_or_not(thread: threading.Thread) -> None:
+        if refused.is_set():
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_or_not)
+    pool = WorkerPool(2)
+    first, second, third = Blocking(), Blocking(), Blocking()
+    pool.submit(first)
+    assert first.has_begun()
+    refused.set()
+    pool.submit(second)
+    assert "no more threads to give; 1 go on" in caplog.text
+    assert (pool.threads, pool.queued) == (1, 1)
+    refused.clear()
+    pool.submit(third)
+    assert second.has_begun()
+    first.let_go.set()
+    assert third.has_begun()
+    pool.close()
+    second.end()
+    third.end()
+    refused.set()
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        WorkerPool(1).submit(first)
