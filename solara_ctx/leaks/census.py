@@ -217,6 +217,11 @@ def kind_of(found: object) -> Kind | None:
     return next((kind for kind in _KINDS if any(base is kind.base for base in mro)), None)
 
 
+def size_in_c(found: object) -> int | None:
+    """Its bytes, where C code tells them."""
+    return sys.getsizeof(found) if _is_sized_in_c(type(found)) else None
+
+
 def bound_of(container: object) -> int | None:
     """How large it says that it may become: the `maxsize` of an `lru_cache`, the `maxlen` of a deque, what `re` says of
     its caches.

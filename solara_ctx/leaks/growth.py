@@ -24,7 +24,7 @@ from types import FrameType, FunctionType, MethodType, ModuleType
 from typing import cast
 
 from solara_ctx.leaks import newest
-from solara_ctx.leaks.census import Census, Kind, Numbers, bound_of, find, kind_of, name_of
+from solara_ctx.leaks.census import Census, Kind, Numbers, bound_of, find, kind_of, name_of, size_in_c
 from solara_ctx.leaks.explain import Explanation, explain
 from solara_ctx.leaks.outside import functions_at_exit
 
@@ -252,8 +252,11 @@ class _Search:
         sizes = [sum(census.heavy.values()) for census in self._later]
         if not in_step(sizes) or sizes[-1] - sizes[0] < _HEAVY_STEP * (len(sizes) - 1):
             return []
-        fresh = set(self._later[-1].heavy) - set(self._later[-2].heavy)
-        found = sorted(find(fresh).values(), key=lambda value: self._later[-1].heavy[id(value)])
+        before, now = self._later[-2].heavy, self._later[-1].heavy
+        # A value that has grown may be where another one was, and one that was there for a moment may be gone.
+        fresh = {address: size for address, size in now.items() if before.get(address) != size}
+        there = [value for address, value in find(fresh).items() if size_in_c(value) == fresh[address]]
+        found = sorted(there, key=lambda value: fresh[id(value)])
         return [
             _Draft(
                 what="large values",

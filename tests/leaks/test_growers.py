@@ -339,6 +339,17 @@ def test_more_and_more_bytes_in_plain_values_are_told() -> None:
     assert targets == kept
 
 
+def test_a_value_is_told_from_what_else_is_at_its_address() -> None:
+    """What has grown where another was is the newest; what is now where a large one was that is gone is not."""
+    grown, another = holder = ["x" * 400_000, "y" * 100_000]
+    first, second, third = censuses = [Census() for _ in range(3)]
+    first.heavy, second.heavy = {id(grown): 100_000}, {id(grown): 200_000}
+    third.heavy = {id(grown): sys.getsizeof(grown), id(another): 500_000}
+    targets: list[object] = []
+    only(growers(censuses, explain_with=answering(FOUND, targets=targets)))
+    assert targets == holder[:1]
+
+
 def test_a_few_bytes_more_are_no_growth() -> None:
     """A large table that is made anew may be a little larger."""
     sizes = iter(range(100))
