@@ -75,13 +75,16 @@ def run_lanes(*lanes: Sequence[Command], hint: str, env: Mapping[str, str] | Non
     Raises:
         Failure: For one of them at the least, as for `run`.
     """
-    failures: list[Failure] = []
+    failures: list[Exception] = []
+    enough = threading.Event()
 
     def go_along(lane: Sequence[Command], into: IO[bytes] | None) -> None:
         for command in lane:
+            if enough.is_set():
+                return
             try:
                 run(*command, hint=hint, env=env, into=into)
-            except Failure as failure:
+            except Exception as failure:  # noqa: BLE001 - raised below, where it can be seen
                 failures.append(failure)
 
     with contextlib.ExitStack() as stack:
@@ -91,12 +94,19 @@ def run_lanes(*lanes: Sequence[Command], hint: str, env: Mapping[str, str] | Non
             thread = threading.Thread(target=go_along, args=(lane, output))
             thread.start()
             beside.append((thread, output))
-        go_along(lanes[0], None)
-        for thread, output in beside:
-            thread.join()
-            output.seek(0)
-            shutil.copyfileobj(output, sys.stdout.buffer)
-            sys.stdout.flush()
+        try:
+            go_along(lanes[0], None)
+        except KeyboardInterrupt:
+            enough.set()  # the programs beside have had their Ctrl-C, too
+            raise
+        finally:
+            for thread, output in beside:
+                thread.join()
+                output.seek(0)
+                shutil.copyfileobj(output, sys.stdout.buffer)
+                sys.stdout.flush()
+    for failure in failures[1:]:
+        say(str(failure))
     if failures:
         raise failures[0]
 
@@ -339,7 +349,7 @@ def matrix(arguments: list[str]) -> None:
         return
     pythons = [Environment(ROOT / f".venv-{each}", base=path).install("unit").python for each, path in others.items()]
     say("unit tests on all of them, at the same time")
-    usual = [["tests", *(f"--ignore={file}" for file in LEFT_OUT)], [GROWTH]]
+    usual = [["tests", *(f"--ignore={file}" for file in (*LEFT_OUT, GROWTH))], [GROWTH]]
     lanes: list[list[Command]] = [
         [(python, "-m", "pytest", *words) for words in ([arguments] if arguments else usual)] for python in pythons
     ]
@@ -358,10 +368,7 @@ def bench(arguments: list[str]) -> None:
 # Looks at the whole process, many times: three times as slow in one that has loaded every test.
 GROWTH = "tests/leaks/test_growth.py"
 # Minutes for each interpreter: they open hundreds of sessions and run pytests of their own; and what needs a browser.
-LEFT_OUT = [
-    GROWTH,
-    *(f"tests/leakcheck/test_{name}.py" for name in ("browser", "origins", "pytest_plugin", "sessions", "use")),
-]
+LEFT_OUT = [f"tests/leakcheck/test_{name}.py" for name in ("browser", "origins", "pytest_plugin", "sessions", "use")]
 
 DESCRIBE = """
 import platform, sys, sysconfig

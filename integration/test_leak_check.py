@@ -1,11 +1,13 @@
 """`leak_check.browser`: real pages of a real server, with either API of Playwright, as users of pytest run it."""
 
+import atexit
 import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import ipywidgets as widgets
 import pytest
@@ -17,6 +19,7 @@ from integration.conftest import BROWSER_VARIABLE
 from solara_ctx import KernelApp, get_current_context
 from solara_ctx.leakcheck.pages import Page as AnyPage
 from solara_ctx.leakcheck.pytest_plugin import LeakCheck
+from solara_ctx.leaks.outside import functions_at_exit
 
 ROOT = Path(__file__).parents[1]
 pytest_plugins = ["pytest_solara_ctx"]  # where the package is not installed
@@ -29,6 +32,9 @@ def nothing_is_kept_for_the_next() -> Iterator[None]:
     yield
     KEPT.clear()
     VALUES.clear()
+    for function in functions_at_exit():
+        if getattr(function, "__func__", None) is widgets.Widget.close:
+            atexit.unregister(cast("Callable[[], None]", function))
 
 
 def counter() -> widgets.Widget:
@@ -54,6 +60,13 @@ def keeps_values() -> widgets.Widget:
     """Keeps no widget, only what it has computed."""
     VALUES[uuid.uuid4().hex] = bytearray(100_000)
     return widgets.Label(f"{len(get_current_context().id)}")
+
+
+def waits_for_the_end() -> widgets.Widget:
+    """What holds its label is no line of the app's."""
+    label = widgets.Label("0")
+    atexit.register(label.close)
+    return label
 
 
 async def click(page: AnyPage) -> None:
@@ -93,6 +106,17 @@ async def test_plain_values_are_found(leak_check: LeakCheck, chromium: Browser) 
     """What grows is named, although every kernel is gone."""
     with pytest.raises(pytest.fail.Exception, match="module variable VALUES"):
         await leak_check.browser(keeps_values, chromium, sessions=1, cycles=3)  # type: ignore[misc]
+
+
+@pytest.mark.uncovered
+async def test_the_line_that_made_it_is_the_apps(leak_check: LeakCheck, chromium: Browser) -> None:
+    """Where no chain has one; what the test and its browser make meanwhile is not named."""
+    with pytest.raises(pytest.fail.Exception) as failed:
+        await leak_check.browser(waits_for_the_end, chromium, sessions=1, cycles=3)  # type: ignore[misc]
+    made = str(failed.value).partition("What stays was made by:")[2].splitlines()[1:]
+    named = [line.strip() for line in made[: made.index("")]]
+    assert any(line.endswith("atexit.register(label.close)") for line in named)
+    assert all("widgets.Label" in line or "atexit.register" in line for line in named)
 
 
 async def test_what_fails_in_the_script_fails_the_test(leak_check: LeakCheck, chromium: Browser) -> None:

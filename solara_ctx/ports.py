@@ -82,6 +82,10 @@ class Host(Protocol):
     def close_app(self) -> None:
         """Close what the page function returned."""
 
+    @property
+    def widgets_may_wait(self) -> bool:
+        """Whether closing them runs code of the user's: a `close` of a class of their own."""
+
     def close_widgets(self) -> None:
         """Close every widget, and sever what ties them to each other."""
 
@@ -113,7 +117,7 @@ class Watch(Protocol):
         """Watch *part* too; harmless where nothing can refer to it weakly.  Any thread."""
 
     def add_all(self, parts: WeakBag[T]) -> None:
-        """Watch all that is in the bag, which has to be left to the watch from now on.  Any thread."""
+        """Watch all that is and comes into the bag, which is not to be cleared any more.  Any thread."""
 
     def closed(self) -> None:
         """The kernel is closed: from now on nothing should refer to its parts.  Loop only, once."""

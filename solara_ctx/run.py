@@ -107,7 +107,8 @@ class KernelRun:
         # Hooks may have made widgets; from here on, parts only go.
         self.host.show_parts(watch)
         await teardown.waiting("app", self.host.close_app, self._teardown_variables())
-        await teardown.computing("widgets", self.host.close_widgets, self._teardown_variables())
+        close = teardown.waiting if self.host.widgets_may_wait else teardown.computing
+        await close("widgets", self.host.close_widgets, self._teardown_variables())
         await teardown.computing("kernel", self.host.close_kernel, self._teardown_variables())
         teardown.here("websockets", end_connections)
         teardown.here("values", self.values.clear)

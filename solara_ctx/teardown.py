@@ -82,9 +82,9 @@ class Closers:
 
     def __init__(self, waiting: WorkerPool | None = None, computing: WorkerPool | None = None) -> None:
         self.waiting = waiting or WorkerPool(_WAITING_STEPS, name="solara-ctx-closer")
-        """For user code: hooks, and the end of the app."""
-        self.computing = computing or WorkerPool(_COMPUTING_STEPS, name="solara-ctx-closer")
-        """For the end of what is ours: widgets and kernel."""
+        """For user code: hooks, the end of the app, and widgets with a `close` of their own."""
+        self.computing = computing or WorkerPool(_COMPUTING_STEPS, name="solara-ctx-closer-computing")
+        """For the end of all other widgets, and of the kernel."""
 
     @property
     def stuck(self) -> int:

@@ -55,6 +55,7 @@ class WeakBag(Generic[T]):
 
 
 def _forget(references: set[weakref.ref[T]], listeners: list[Callable[[], object]], reference: weakref.ref[T]) -> None:
-    references.discard(reference)
+    # Before it is out: whoever finds the bag empty finds that all deaths were told.
     for listener in listeners:
         listener()
+    references.discard(reference)

@@ -76,7 +76,7 @@ class WorkerPool:
         """Run *job* on a thread, as soon as one is free, and then what it returns.
 
         Raises:
-            RuntimeError: the pool is closed; or it has no thread, and the system has none to give.
+            RuntimeError: the pool is closed.
         """
         with self._lock:
             if self._closed:
@@ -84,12 +84,9 @@ class WorkerPool:
             self._jobs.append(job)
             if self._idle >= len(self._jobs):
                 self._lock.notify()
-                return
-            if not self._may_start():
-                return
-            self._threads += 1
-            self._starting = True
-        self._start_thread()
+            start = self._take_room()
+        if start:
+            self._start_thread()
 
     def give_up_on_one(self) -> Callable[[], None]:
         """A job is stuck: let another thread take its place.
@@ -99,8 +96,7 @@ class WorkerPool:
         """
         with self._lock:
             self._stuck += 1
-            start = bool(self._jobs) and not self._idle and not self._closed
-            self._threads += start
+            start = self._take_room()
         if start:
             self._start_thread()
         return self._recover_one
@@ -114,6 +110,8 @@ class WorkerPool:
             self._limit, self._idle_s = threads, None
             missing = max(0, threads - (self._threads - self._stuck))
             self._threads += missing
+            # Those that wait by the old rules wait by these from now on, or end.
+            self._lock.notify_all()
         for _ in range(missing):
             self._start_thread()
 
@@ -123,23 +121,18 @@ class WorkerPool:
             self._closed = True
             self._lock.notify_all()
 
-    def _may_start(self) -> bool:
-        """Whether there is room for one more thread, and none is on its way that will see to that itself."""
-        return not self._starting and self._threads - self._stuck < self._limit
+    def _take_room(self) -> bool:
+        """Whether one more thread is to be started by the caller, without the lock.
 
-    def _begun(self) -> None:
-        """A thread is there; where there is work for another, start that from here.
-
-        Whoever submits a hundred jobs at once is the event loop, and waits for the start of each thread that it starts
-        itself, while those that run already want the interpreter: 16 took it 100 ms.
+        Not while one is on its way, which sees to the next itself.  Whoever submits a hundred jobs at once is the event
+        loop: it waits for the start of each thread that it starts itself, while those that run already want the
+        interpreter, and 16 took it 100 ms.
         """
-        with self._lock:
-            self._starting = False
-            another = len(self._jobs) > self._idle + 1 and self._may_start()
-            self._threads += another
-            self._starting = another
-        if another:
-            self._start_thread()
+        if self._starting or len(self._jobs) <= self._idle or self._threads - self._stuck >= self._limit:
+            return False
+        self._threads += 1
+        self._starting = True
+        return True
 
     def _recover_one(self) -> None:
         with self._lock:
@@ -155,12 +148,13 @@ class WorkerPool:
                 self._threads -= 1
                 self._starting = False
                 others = self._threads - self._stuck
-            if not others:
-                raise
-            log.warning("%s: the system has no more threads to give; %d go on without another", self._name, others)
+            log.exception(
+                "%s: the system has no more threads to give; %d go on, and the next job tries again", self._name, others
+            )
 
     def _work(self) -> None:
-        self._begun()
+        with self._lock:
+            self._starting = False
         while (job := self._next_job()) is not None:
             frames.begin_job()
             then = self._run(job)
@@ -184,14 +178,17 @@ class WorkerPool:
     def _next_job(self) -> Job | None:
         with self._lock:
             # Above the limit once a stuck job has come back: the surplus thread ends, whatever waits.
-            surplus = self._threads - self._stuck > self._limit
-            while not surplus and not self._jobs and not self._closed:
+            while not (surplus := self._threads - self._stuck > self._limit) and not self._jobs and not self._closed:
                 self._idle += 1
                 woken = self._lock.wait(self._idle_s)
                 self._idle -= 1
                 if not woken and not self._jobs:
                     break
-            if self._jobs and not surplus:
-                return self._jobs.popleft()
-            self._threads -= 1
-            return None
+            if not self._jobs or surplus:
+                self._threads -= 1
+                return None
+            job = self._jobs.popleft()
+            start = self._take_room()
+        if start:
+            self._start_thread()
+        return job

@@ -64,7 +64,7 @@ def test_who_wants_to_know_is_told_of_each_death() -> None:
     deaths: list[int] = []
     bag.on_death(lambda: deaths.append(len(bag)))
     del first
-    assert deaths == [1]
+    assert deaths == [2]
     assert [reference() for reference in bag.references()] == [second]
     del second
-    assert deaths == [1, 0]
+    assert deaths == [2, 1]

@@ -53,6 +53,14 @@ def pool() -> Iterator[WorkerPool]:
     pool.close()
 
 
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for what other threads are about to do."""
+    give_up_at = time.monotonic() + PATIENCE_S
+    while not condition() and time.monotonic() < give_up_at:
+        time.sleep(0)
+    assert condition()
+
+
 def run(pool: WorkerPool, job: Callable[[], None]) -> None:
     """Submit *job*, and wait for its end."""
     done = threading.Event()
@@ -68,9 +76,9 @@ def test_no_more_jobs_run_than_the_limit(limit: int) -> None:
     jobs = [Blocking() for _number in range(limit + 1)]
     for number, job in enumerate(jobs):
         pool.submit(job)
+        assert number == limit or job.has_begun()
         assert pool.threads == min(number + 1, limit)
     *running, waiting = jobs
-    assert all(job.has_begun() for job in running)
     assert (pool.threads, pool.busy, pool.queued, pool.stuck) == (limit, limit, 1, 0)
     assert not waiting.begun.is_set()
     running[0].let_go.set()
@@ -364,10 +372,10 @@ def test_a_fixed_number_of_threads() -> None:
 
 
 def test_who_submits_many_jobs_waits_for_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The others are started by each other: there are as many as are needed, and the event loop was free."""
+    """The others are started by each other, as many as there are jobs, and the event loop was free."""
     starters: list[int] = []
     submitted = threading.Event()
-    start, begun = WorkerPool._start_thread, WorkerPool._begun
+    start, work = WorkerPool._start_thread, WorkerPool._work
 
     def noted(pool: WorkerPool) -> None:
         starters.append(threading.get_ident())
@@ -375,11 +383,11 @@ def test_who_submits_many_jobs_waits_for_one_thread(monkeypatch: pytest.MonkeyPa
 
     def slow(pool: WorkerPool) -> None:
         assert submitted.wait(PATIENCE_S)
-        begun(pool)
+        work(pool)
 
     monkeypatch.setattr(WorkerPool, "_start_thread", noted)
-    monkeypatch.setattr(WorkerPool, "_begun", slow)
-    pool = WorkerPool(8)
+    monkeypatch.setattr(WorkerPool, "_work", slow)
+    pool = WorkerPool(16)
     jobs = [Blocking() for _ in range(8)]
     for job in jobs:
         pool.submit(job)
@@ -395,7 +403,7 @@ def test_who_submits_many_jobs_waits_for_one_thread(monkeypatch: pytest.MonkeyPa
 def test_where_the_system_has_no_more_threads_those_that_are_there_go_on(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What was submitted waits for them, and the next one is tried again.  Without any thread the submitter is told."""
+    """What was submitted waits for them, or for the next job, which tries again."""
     refused = threading.Event()
     start = threading.Thread.start
 
@@ -407,20 +415,39 @@ def test_where_the_system_has_no_more_threads_those_that_are_there_go_on(
     monkeypatch.setattr(threading.Thread, "start", start_or_not)
     pool = WorkerPool(2)
     first, second, third = Blocking(), Blocking(), Blocking()
-    pool.submit(first)
-    assert first.has_begun()
     refused.set()
-    pool.submit(second)
-    assert "no more threads to give; 1 go on" in caplog.text
-    assert (pool.threads, pool.queued) == (1, 1)
+    pool.submit(first)
+    assert "no more threads to give; 0 go on" in caplog.text
+    assert (pool.threads, pool.queued) == (0, 1)
+    recover = pool.give_up_on_one()
+    recover()
+    assert pool.stuck == 0
     refused.clear()
-    pool.submit(third)
+    pool.submit(second)
+    assert first.has_begun()
     assert second.has_begun()
+    pool.submit(third)
     first.let_go.set()
     assert third.has_begun()
     pool.close()
     second.end()
     third.end()
-    refused.set()
-    with pytest.raises(RuntimeError, match="can't start new thread"):
-        WorkerPool(1).submit(first)
+
+
+def test_threads_that_are_idle_already_stay_or_go_as_fixed() -> None:
+    """Those that are too many end, and the others stay for longer than they would have."""
+    pool = WorkerPool(4, idle_s=0.2)
+    jobs = [Blocking() for _ in range(4)]
+    for job in jobs:
+        pool.submit(job)
+        assert job.has_begun()
+    for job in jobs:
+        job.let_go.set()
+    until(lambda: pool.busy == 0)
+    pool.fix(2)
+    until(lambda: pool.threads == 2)
+    assert jobs[0].thread is not None
+    with pool._lock:
+        assert pool._idle_s is None
+    pool.close()
+    until(lambda: pool.threads == 0)

@@ -220,6 +220,12 @@ class KernelHost:
         if callable(close):
             self._guarded(close, f"close() of the {type(app).__name__} that the page function returned")
 
+    @property
+    def widgets_may_wait(self) -> bool:
+        """Whether closing them runs code of the user's: a `close` of a class of their own."""
+        # Copied in one step, as user code may make one at any time.
+        return any(type(widget).close is not Widget.close for widget in self._widgets.copy().values())
+
     def close_widgets(self) -> None:
         """Close every widget, and sever what ties them to each other and to the user's objects."""
         self.closing = True

@@ -59,10 +59,11 @@ class Report:
 
     @property
     def names_lines(self) -> bool:
-        """Whether each chain of a leak has a line of the app's own code: C code and libraries hold things, too."""
-        chains = [kept.explanation for kept in self.kept if kept.whose == APP] if self.kernels_leak else []
-        chains += [grower.explanation for grower in self.growers if grower.explanation is not None]
-        culprits = [chain.culprit for chain in chains]
+        """Whether each leak has a chain with a line of the app's own code: C code and libraries hold things, too."""
+        chains: list[Explanation | None] = [grower.explanation for grower in self.growers if grower.bound is None]
+        if self.kernels_leak:
+            chains += [kept.explanation for kept in self.kept if kept.whose == APP]
+        culprits = [None if chain is None else chain.culprit for chain in chains]
         return all(one is not None and one.file is not None and is_user_file(one.file) for one in culprits)
 
     @property

@@ -1,4 +1,4 @@
-"""The app that a check of `leak_check` is about: which pages of it, how it is served, and what is still meanwhile."""
+"""The app that a check of `leak_check` is about: which pages of it, and how it is served for that."""
 
 import gc
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence

@@ -91,7 +91,8 @@ def _by(growth: Growth, series: Series) -> list[Origin]:
     """Where that was made which it has taken while it was traced: it itself, or else what may be the same by all that
     is known of it: the inside of a cache, for example, which is another object.
     """
-    itself = [taken.origin for taken in series.taken if growth.address and taken.address == growth.address]
+    known = (growth.address, growth.what)
+    itself = [taken.origin for taken in series.taken if growth.address and (taken.address, taken.what) == known]
     return itself or [
         taken.origin for taken in series.taken if taken.what == growth.what and _fits(taken.count, growth, series)
     ]

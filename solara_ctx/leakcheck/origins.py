@@ -8,11 +8,14 @@ import _tracemalloc
 import ctypes
 import gc
 import linecache
+import os
 import sys
 import tracemalloc
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
+from pathlib import Path
 
+import solara_ctx
 from solara_ctx.leakcheck.messages import Diagnosis, Origin, Taken
 from solara_ctx.leakcheck.places import is_user_file
 from solara_ctx.leaks import peek
@@ -22,6 +25,8 @@ _FRAMES = 40
 _AT_MOST = 10
 _TOLD = 5
 _MOST_TAKERS = 100
+_BROWSER_CHECK = str(Path(solara_ctx.__file__).parent / "leakcheck" / "pages.py")
+_PLAYWRIGHT = f"{os.sep}playwright{os.sep}"
 # What CPython 3.11 has in front of an instance with a `__dict__`: two pointers for that, and two for the collector.
 _BEFORE_INSTANCE = 4 * ctypes.sizeof(ctypes.c_void_p)
 
@@ -199,4 +204,7 @@ def _user_line(frames: Iterable[_Place]) -> _Place | None:
     for place in frames:
         if is_user_file(place[0]):
             return place
+        # What a test's browser makes is made by a line of the test, and not by the app.
+        if _BROWSER_CHECK in place[0] or _PLAYWRIGHT in place[0]:
+            return None
     return None

@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Protocol, cast
@@ -178,7 +179,9 @@ class _Script:
                 if report.may_be_bounded:
                     report = yield from self._after(self._cycles, url)
                 if report.leaks and not report.names_lines and can_trace():
-                    report = replace(report, origins=told((yield from self._traced(url))))
+                    # What was found is not lost where the browser or the test's script fails now.
+                    with suppress(Exception):
+                        report = replace(report, origins=told((yield from self._traced(url))))
                 return report
             finally:
                 yield _Apart(server.stop)
@@ -194,8 +197,10 @@ class _Script:
         tracing = cast("Tracing", (yield _Apart(Tracing)))
         try:
             yield from self._cycle(url)
+            yield from self._settle()
             yield _Apart(tracing.begin)
             yield from self._cycle(url)
+            yield from self._settle()
         finally:
             diagnosis = cast("Diagnosis", (yield _Apart(tracing.stop)))
         return diagnosis

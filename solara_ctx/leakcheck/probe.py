@@ -13,8 +13,7 @@ from typing import TypeVar
 from solara_ctx.errors import KernelContextError
 from solara_ctx.leakcheck.copies import NoCopy, in_a_copy
 from solara_ctx.leakcheck.messages import Chain, Diagnosis, Growth, Kernels
-from solara_ctx.leakcheck.onlookers import TOOLS
-from solara_ctx.leakcheck.origins import Tracing
+from solara_ctx.leakcheck.origins import Tracing, can_trace
 from solara_ctx.leaks import census
 from solara_ctx.leaks.census import Census
 from solara_ctx.leaks.explain import Explanation, explain
@@ -24,6 +23,8 @@ from solara_ctx.web.app import KernelApp
 T = TypeVar("T")
 
 _POLL_S = 0.02
+# Where the app's process is measured by it, it notes more and more lines of the app.
+_COVERAGE = ("coverage.",)
 # For how long what is freed by reference counting may take: a frame that is just about to end, a thread that wakes up.
 _MOMENT_S = 0.3
 _LOOP_S = 30.0
@@ -102,8 +103,7 @@ class Probe:
     def growth(self, censuses: Sequence[Census], per: int) -> list[Growth]:
         """What has grown in step with the sessions or uses between *censuses*."""
         found = []
-        # Tools here, too: coverage notes more and more lines of the app's.
-        for grower in growers(censuses, per=per, ignore=TOOLS):
+        for grower in growers(censuses, per=per, ignore=_COVERAGE):
             explanation = grower.explanation
             culprit = None if explanation is None else explanation.culprit
             found.append(
@@ -136,8 +136,8 @@ class Probe:
         return [Chain(explanation=known[0], count=len(known), of=seen) for known in by_count]
 
     def trace(self) -> None:
-        """From now on, remember where objects are made."""
-        self._tracing = Tracing()
+        """From now on, remember where objects are made; not where somebody else does so already."""
+        self._tracing = Tracing() if can_trace() else None
 
     def count_from_here(self) -> None:
         """Leave out what was made since `trace` up to now: what is made but once, or takes the place of another."""

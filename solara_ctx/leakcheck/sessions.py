@@ -41,6 +41,8 @@ _CLOSE_S = 30.0
 # For how long what is freed by reference counting may take: a frame that is just about to end, a thread that wakes up.
 _MOMENT_S = 0.25
 _POLL_S = 0.005
+# How much longer to go on where a cache may not have reached its bound.
+_IN_DOUBT = 2
 _TASKS_S = 0.25
 
 
@@ -80,10 +82,6 @@ def check(
         return _in_a_thread(run.check)
 
 
-# How much longer to go on where a cache may not have reached its bound.
-_IN_DOUBT = 2
-
-
 class _Run:
     """One check.  Everything but the constructor runs on its own loop."""
 
@@ -112,7 +110,9 @@ class _Run:
             if report.may_be_bounded:
                 report = await self._after(_IN_DOUBT * self._cycles)
             if report.leaks and not report.names_lines and can_trace():
-                report = replace(report, origins=told(await self._traced()))
+                # What was found is not lost where these fail, as all is slower while it is traced.
+                with contextlib.suppress(CannotCheck):
+                    report = replace(report, origins=told(await self._traced()))
             return report
 
     async def _after(self, cycles: int) -> Report:
@@ -128,8 +128,10 @@ class _Run:
         tracing = await asyncio.to_thread(Tracing)
         try:
             await self._cycle()
+            await self._settle()
             await asyncio.to_thread(tracing.begin)
             await self._cycle()
+            await self._settle()
         finally:
             diagnosis = await asyncio.to_thread(tracing.stop)
         return diagnosis

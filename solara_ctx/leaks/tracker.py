@@ -306,7 +306,7 @@ class KernelWatch:
             self._parts[self._added] = reference
 
     def add_all(self, parts: WeakBag[T]) -> None:
-        """Watch all that is in the bag, which has to be left to the watch from now on.  Any thread."""
+        """Watch all that is and comes into the bag, which is not to be cleared any more.  Any thread."""
         self._bags.append(cast("WeakBag[object]", parts))
         parts.on_death(partial(_tell, weakref.ref(self)))
 
@@ -354,7 +354,10 @@ class KernelWatch:
 
 
 def alive_by_type(parts: "Iterable[weakref.ref[object]]") -> dict[str, int]:
-    """How many of some are alive, by the name of their type."""
+    """How many of some are alive, by the name of their type.
+
+    What is let go of by its last owner meanwhile ends here, on the thread that looks.
+    """
     alive = (reference() for reference in parts)
     return dict(Counter(type(part).__name__ for part in alive if part is not None))
 

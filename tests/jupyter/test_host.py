@@ -458,3 +458,18 @@ def test_no_kernel_leaves_garbage() -> None:
         for _ in range(100):
             StandInContext().close()
         assert gc.collect() == 0
+
+
+def test_widgets_with_a_close_of_their_own_may_wait(kernel: StandInContext) -> None:
+    """It is user code; the core widgets have none."""
+
+    class Saving(widgets.Text):
+        def close(self) -> None:
+            """Save first."""
+            super().close()
+
+    host = kernel.living_host
+    kernel.run(every_core_widget)
+    assert not host.widgets_may_wait
+    kernel.run(Saving)
+    assert host.widgets_may_wait

@@ -64,3 +64,11 @@ def test_nothing_is_soon_told() -> None:
         "",
         "Freed by reference counting: 20, by the collector: 0, never: 0.",
     ]
+
+
+def test_a_leak_without_a_chain_names_no_line() -> None:
+    """It is traced then, as one is that only a library's line holds; what has a bound is no leak, and needs no line."""
+    assert replace(NOTHING, growers=(grower("list", 3),)).names_lines
+    nowhere = replace(grower("atexit callbacks", 3), explanation=None)
+    assert not replace(NOTHING, growers=(grower("list", 3), nowhere)).names_lines
+    assert replace(NOTHING, growers=(grower("list", 3), replace(nowhere, bound=10))).names_lines

@@ -204,7 +204,7 @@ def test_what_grows_is_told_with_its_place(monkeypatch: pytest.MonkeyPatch) -> N
     asked: list[object] = []
 
     def growers(censuses: Sequence[Census], *, per: int, ignore: Sequence[str]) -> list[Grower]:
-        asked.extend((list(censuses), per))
+        asked.extend((list(censuses), per, ignore))
         return [
             Grower(what="list", kind="container", explanation=found, **cast("Any", growing)),
             Grower(what="threads", kind="count", explanation=None, **cast("Any", growing)),
@@ -213,7 +213,7 @@ def test_what_grows_is_told_with_its_place(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(probe, "growers", growers)
     told = of().growth([], 7)
-    assert asked == [[], 7]
+    assert asked == [[], 7, ("coverage.",)]
     assert [(each.what, each.file, each.line) for each in told] == [
         ("list", "/srv/app.py", 3),
         ("threads", None, None),
@@ -231,7 +231,7 @@ def test_what_was_traced_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
             self.begun += 1
 
         def stop(self, growing: Collection[int]) -> Diagnosis:
-            return Diagnosis(size=self.begun)
+            return Diagnosis(size=self.begun + len(growing))
 
     monkeypatch.setattr(probe, "Tracing", Tracing)
     asked = of()
@@ -240,4 +240,28 @@ def test_what_was_traced_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked.trace()
     asked.count_from_here()
     assert asked.traced() == Diagnosis(size=1)
+    assert asked.traced() == Diagnosis()
+
+
+def test_what_has_grown_is_asked_for_when_it_was_traced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its address; and where somebody else traces, nothing is."""
+    growing = {"sizes": (1, 2, 3), "per_step": 1.0, "bound": None, "newest": "", "explanation": None}
+    found = Grower(what="list", kind="container", address=42, **cast("Any", growing))
+    monkeypatch.setattr(probe, "growers", lambda *_, **__: [found])
+    asked_for: list[object] = []
+
+    class Tracing:
+        def stop(self, growing: Collection[int]) -> Diagnosis:
+            asked_for.extend(growing)
+            return Diagnosis(size=1)
+
+    monkeypatch.setattr(probe, "Tracing", Tracing)
+    asked = of()
+    (told,) = asked.growth([], 1)
+    assert told.address == 42
+    asked.trace()
+    asked.traced()
+    assert asked_for == [42]
+    monkeypatch.setattr(probe, "can_trace", lambda: False)
+    asked.trace()
     assert asked.traced() == Diagnosis()

@@ -110,21 +110,21 @@ async def test_a_page_that_shows_more_and_more_is_left_at_last() -> None:
     assert control.used.count("click") == use._MOST_ACTIONS
 
 
-def test_a_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_script(working_folder: Path) -> None:
     """Its `use`; what lies beside it can be imported."""
-    monkeypatch.setattr("sys.path", ["/usr"])
-    (tmp_path / "beside_script.py").write_text("ANSWER = 42\n")
-    (tmp_path / "use.py").write_text("from beside_script import ANSWER\n\nasync def use(page):\n    return ANSWER\n")
-    assert load_script(tmp_path / "use.py").__name__ == "use"
+    (working_folder / "beside_script.py").write_text("ANSWER = 42\n")
+    (working_folder / "use.py").write_text(
+        "from beside_script import ANSWER\n\nasync def use(page):\n    return ANSWER\n"
+    )
+    assert load_script(working_folder / "use.py").__name__ == "use"
 
 
 @pytest.mark.parametrize("text", ["", "def use(page):\n    pass\n"], ids=["nothing", "not async"])
-def test_a_script_without_a_use(tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_script_without_a_use(working_folder: Path, text: str) -> None:
     """The message says what it has to have."""
-    monkeypatch.setattr("sys.path", ["/usr"])
-    (tmp_path / "use.py").write_text(text)
+    (working_folder / "use.py").write_text(text)
     with pytest.raises(UsageError, match=r"no `async def use\(page\)`"):
-        load_script(tmp_path / "use.py")
+        load_script(working_folder / "use.py")
 
 
 def test_no_script(tmp_path: Path) -> None:

@@ -205,6 +205,11 @@ class FakeHost:
         self._log.append("app")
         self._note("close_app", None)
 
+    @property
+    def widgets_may_wait(self) -> bool:
+        """They have nothing to wait for."""
+        return False
+
     def close_widgets(self) -> None:
         """Note it."""
         self._log.append("widgets")
