@@ -120,6 +120,7 @@ async def test_a_restart_frees_the_old_kernel() -> None:
         await deaths.at_once()
 
 
+@pytest.mark.uncovered
 async def test_the_server_stops() -> None:
     """Under a connected page and under one that is away."""
     async with serving(everything) as site:

@@ -237,7 +237,7 @@ class Deaths:
         last = max(after_s, key=after_s.__getitem__)
         endings.append(Ending(os.environ["PYTEST_CURRENT_TEST"], last, after_s[last]))
         late = {name: f"{seconds * 1000:.1f} ms" for name, seconds in after_s.items() if seconds > AT_ONCE_S}
-        assert late == {}
+        assert not late, f"died more than {AT_ONCE_S * 1000:g} ms after the end: {late}"
 
     @staticmethod
     def _of(known: Mapping[str, object], names: tuple[str, ...]) -> list[str]:
