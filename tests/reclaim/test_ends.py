@@ -212,12 +212,16 @@ async def test_closed_in_the_midst_of_a_page_function_that_does_not_return() -> 
 
 @pytest.mark.uncovered
 async def test_ten_at_once() -> None:
-    """Ten kernels that close in the same turn of the loop."""
+    """Ten kernels that close in the same turn of the loop; counted from the end of the last: it is busy until then."""
     async with serving(everything) as site:
         pages = [await used(site) for _ in range(10)]
         contexts: list[VirtualKernelContext] = [visit.context for visit, _ in pages]
         while contexts:
             contexts.pop().close()
+        for _, deaths in pages:
+            await deaths.ended()
+        for _, deaths in pages:
+            deaths.end_now()
         for _, deaths in pages:
             await deaths.at_once()
 
