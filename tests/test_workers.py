@@ -56,9 +56,8 @@ def pool() -> Iterator[WorkerPool]:
 def until(condition: Callable[[], bool]) -> None:
     """Wait for what other threads are about to do."""
     give_up_at = time.monotonic() + PATIENCE_S
-    while not condition() and time.monotonic() < give_up_at:
-        time.sleep(0)
-    assert condition()
+    while not condition():
+        assert time.monotonic() < give_up_at
 
 
 def run(pool: WorkerPool, job: Callable[[], None]) -> None:

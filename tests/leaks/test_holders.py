@@ -6,31 +6,19 @@ import gc
 import logging
 import weakref
 from collections.abc import Callable
-from pathlib import Path
 from types import CellType, TracebackType
 from typing import Any, cast
 
 import pytest
 
 from solara_ctx.leaks import holders
+from tests.support.chains import Label, line_of, told
 
 HERE = "tests/leaks/test_holders.py"
 
 
-class Label:
-    """What should be gone."""
-
-
-def told(*path: object) -> tuple[str, object]:
-    """The first link of a path, and the object that the next one begins at."""
-    step = holders.step(path, 0)
-    assert step is not None
-    return step.link.text, path[step.following]
-
-
 def line(marker: str) -> int:
-    lines = Path(__file__).read_text(encoding="utf-8").splitlines()
-    return next(number for number, text in enumerate(lines, 1) if text.endswith(f"# line: {marker}"))
+    return line_of(__file__, marker)
 
 
 def raised(act: Callable[[], object]) -> tuple[Exception, TracebackType]:

@@ -6,7 +6,6 @@ import functools
 import sys
 import threading
 from collections.abc import Callable, Generator, Iterator
-from pathlib import Path
 from types import CellType, GeneratorType
 from typing import Any, cast
 
@@ -14,26 +13,15 @@ import pytest
 
 from solara_ctx.leaks import holders, running
 from solara_ctx.leaks.chain import Place
+from tests.support.chains import Label, line_of, told
 
 HERE = "tests/leaks/test_running.py"
 PYTHONS_TASK: Any = vars(asyncio.tasks)["_PyTask"]
 PYTHONS_FUTURE: Any = vars(asyncio.futures)["_PyFuture"]
 
 
-class Label:
-    """What should be gone."""
-
-
-def told(*path: object) -> tuple[str, object]:
-    """The first link of a path, and the object that the next one begins at."""
-    step = holders.step(path, 0)
-    assert step is not None
-    return step.link.text, path[step.following]
-
-
 def line(marker: str) -> int:
-    lines = Path(__file__).read_text(encoding="utf-8").splitlines()
-    return next(number for number, text in enumerate(lines, 1) if text.endswith(f"# line: {marker}"))
+    return line_of(__file__, marker)
 
 
 def at(marker: str) -> str:
@@ -191,7 +179,7 @@ def test_a_timer_is_named_by_what_it_calls(loop: asyncio.AbstractEventLoop) -> N
     """With the argument that it keeps; a callback of the loop is no timer."""
     label = Label()
     timer, callback = loop.call_later(1000, told, 1, label), loop.call_soon(told, label)
-    calls = f"told ({HERE}:{told.__code__.co_firstlineno})"
+    calls = f"told (tests/support/chains.py:{told.__code__.co_firstlineno})"
     assert told(timer, timer._args, label) == (f"timer of the event loop: {calls}, argument 1", label)
     assert told(timer, told, label) == ("timer of the event loop", told)
     assert told(callback, callback._args, label) == (f"callback of the event loop: {calls}, argument 0", label)
