@@ -12,7 +12,8 @@ from solara_ctx.leakcheck.places import is_user_file, shown
 from solara_ctx.leaks.census import Census
 from solara_ctx.leaks.explain import Explanation
 from solara_ctx.leaks.growth import Grower, growers, in_step
-from solara_ctx.leaks.tracker import LeakTracker, alive_by_type
+from solara_ctx.leaks.tracker import LeakTracker
+from solara_ctx.leaks.watch import alive_by_type
 
 _CHAINS = 3
 _SHOWN_ERRORS = 3
