@@ -1,5 +1,6 @@
 """Real servers and a real browser. `python3 dev.py test` finds the browser and names it in SOLARA_CTX_CHROMIUM."""
 
+import contextlib
 import gc
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -10,6 +11,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Error, Page, async_playwright
 
+from integration.support.cable import Cable
 from integration.support.server import ServerProcess, uvicorn_command
 from integration.support.threaded import ServerThread
 from integration.support.watch import Watch
@@ -105,6 +107,17 @@ async def serve_here() -> AsyncIterator[Callable[..., Awaitable[ServerThread]]]:
             await server.stop()
 
 
+@pytest_asyncio.fixture(loop_scope="session")
+async def lay_cable() -> AsyncIterator[Callable[[ServerThread], Awaitable[Cable]]]:
+    """Lay a cable to a server, which the test can pull out."""
+    async with contextlib.AsyncExitStack() as cables:
+
+        async def lay(server: ServerThread) -> Cable:
+            return await cables.enter_async_context(Cable(server.url))
+
+        yield lay
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def chromium() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
@@ -130,6 +143,7 @@ async def browse(
     watch: Watch,
     launch: Launch,
     serve_here: object,
+    lay_cable: object,
 ) -> AsyncIterator[Callable[[], Awaitable[Page]]]:
     """Open pages, each in a browser context (cookies, session) of its own.
 

@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from integration.conftest import Serve
+from integration.support.cable import Cable
 from integration.support.threaded import ServerThread
 from integration.support.waiting import wait_until
 from integration.support.watch import Watch
@@ -16,6 +17,7 @@ from solara_ctx import KernelApp, PageStatus, Settings, VirtualKernelContext
 
 LOST = "WebSocket|ERR_"
 ServeHere = Callable[..., Awaitable[ServerThread]]
+LayCable = Callable[[ServerThread], Awaitable[Cable]]
 
 
 def label_page() -> widgets.Widget:
@@ -33,22 +35,19 @@ def find(context: VirtualKernelContext, kind: type) -> list[widgets.Widget]:
     return [widget for widget in context.widgets.values() if type(widget) is kind]
 
 
-def cut(server: ServerThread) -> None:
-    for connection in list(server.connections):
-        connection.transport.abort()
-
-
-async def test_a_page_that_comes_back_catches_up(page: Page, watch: Watch, serve_here: ServeHere) -> None:
+async def test_a_page_that_comes_back_catches_up(
+    page: Page, watch: Watch, serve_here: ServeHere, lay_cable: LayCable
+) -> None:
     """Cut off, changed meanwhile, back: same kernel, new values, new widgets, without a reload."""
     watch.allow(LOST)
     server, app = await serve_labels(serve_here)
-    await page.goto(server.url)
+    cable = await lay_cable(server)
+    await page.goto(cable.url)
     await expect(page.get_by_text("before")).to_be_visible()
     await page.get_by_role("textbox").fill("typed by the user")
     await page.evaluate("window.sameDocument = true")
     (context,) = app.registry.values()
-    await page.context.set_offline(offline=True)
-    await server.call(lambda: cut(server))
+    cable.pull()
     await wait_until(lambda: PageStatus.CONNECTED not in context.page_status.values())
 
     def change() -> None:
@@ -58,7 +57,7 @@ async def test_a_page_that_comes_back_catches_up(page: Page, watch: Watch, serve
             inner.children = [widgets.Label("new while away")]
 
     change()
-    await page.context.set_offline(offline=False)
+    cable.plug()
     await expect(page.get_by_text("after")).to_be_visible()
     await expect(page.get_by_text("new while away")).to_be_visible()
     await expect(page.get_by_role("textbox")).to_have_value("typed by the user")
@@ -66,17 +65,19 @@ async def test_a_page_that_comes_back_catches_up(page: Page, watch: Watch, serve
     assert list(app.registry.values()) == [context]
 
 
-async def test_a_page_away_for_long_shows_it(page: Page, watch: Watch, serve_here: ServeHere) -> None:
+async def test_a_page_away_for_long_shows_it(
+    page: Page, watch: Watch, serve_here: ServeHere, lay_cable: LayCable
+) -> None:
     """While it is away the page says that it reconnects; when its kernel was culled, that the session has ended."""
     watch.allow(f"{LOST}|404|403")
     server, app = await serve_labels(serve_here, kernel_cull_timeout="50ms")
-    await page.goto(server.url)
+    cable = await lay_cable(server)
+    await page.goto(cable.url)
     await expect(page.get_by_text("before")).to_be_visible()
-    await page.context.set_offline(offline=True)
-    await server.call(lambda: cut(server))
+    cable.pull()
     await expect(page.get_by_role("status").get_by_text("econnect")).to_be_visible()
     await wait_until(lambda: len(app.registry) == 0)
-    await page.context.set_offline(offline=False)
+    cable.plug()
     await expect(page.get_by_role("button", name="Start afresh")).to_be_visible()
     await page.get_by_role("button", name="Start afresh").click()
     await expect(page.get_by_text("before")).to_be_visible()
