@@ -22,6 +22,7 @@ from solara_ctx.errors import KernelContextError
 from solara_ctx.leakcheck.options import add_arguments
 from solara_ctx.serving import UsageError, load_page, log_config, redact_logs
 from solara_ctx.web.app import KernelApp
+from solara_ctx.web.uvicorn_ws import PageWebSocket
 
 _OPEN_DEADLINE_S = 30.0
 _OPEN_POLL_S = 0.1
@@ -133,7 +134,7 @@ def _serve(
         port=options.port,
         reload=reload_dirs is not None,
         reload_dirs=reload_dirs,
-        ws="websockets-sansio",
+        ws=PageWebSocket,
         log_config=log_config(),
         timeout_graceful_shutdown=_STOP_S,
     )

@@ -64,9 +64,9 @@ class KernelRun:
             self.mailbox.put(then)
         self.mailbox.start()
 
-    def receive(self, page_id: str, frame: str | bytes) -> bool:
-        """Let a worker handle a frame; whether there is room for more.  Any thread."""
-        job = partial(self._in_kernel, partial(self.host.receive, page_id, frame))
+    def receive(self, page_id: str, frame: str | bytes, then: Callable[[], None]) -> bool:
+        """Let a worker handle a frame, and call *then*; whether there is room for more.  Any thread."""
+        job = partial(self._handle, page_id, frame, then)
         return self.mailbox.put(job, weight=1 + len(frame) // ONE_MESSAGE_BYTES)
 
     def variables(self) -> contextvars.Context:
@@ -120,6 +120,10 @@ class KernelRun:
         # A copy each time: a job or step that was abandoned is still inside the original, and a context can't be
         # entered twice.
         return self._variables.copy()
+
+    def _handle(self, page_id: str, frame: str | bytes, then: Callable[[], None]) -> None:
+        self._in_kernel(partial(self.host.receive, page_id, frame))
+        then()
 
     def _in_kernel(self, job: Callable[[], None]) -> None:
         self._variables.run(self._bound, job)

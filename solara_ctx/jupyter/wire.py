@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, TypedDict
 
+import orjson
 from jupyter_client.jsonutil import json_default
 
 V1 = "v1.kernel.websocket.jupyter.org"
@@ -68,7 +69,7 @@ def encode(subprotocol: str | None, channel: str, message: Mapping[str, Any], bu
     """
     if subprotocol == V1:
         parts: list[Buffer] = [channel.encode("ascii")]
-        parts += (_dump_bytes(message[name]) for name in _V1_PARTS[1:])
+        parts += (_dump(message[name]) for name in _V1_PARTS[1:])
         parts += (_flat(buffer) for buffer in buffers)
         return _join_v1(parts)
     body = {
@@ -80,8 +81,8 @@ def encode(subprotocol: str | None, channel: str, message: Mapping[str, Any], bu
         "buffers": [],
     }
     if not buffers:
-        return _dump(body)
-    return _join_default([_dump_bytes(body), *(_flat(buffer) for buffer in buffers)])
+        return _dump(body).decode()
+    return _join_default([_dump(body), *(_flat(buffer) for buffer in buffers)])
 
 
 def check(value: object) -> None:
@@ -89,23 +90,29 @@ def check(value: object) -> None:
     _dump(value)
 
 
-def _dump(value: object) -> str:
+# What Jupyter's own packer writes in a way of its own, or does not know.
+_AS_JUPYTER_DOES = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
+
+
+def _dump(value: object) -> bytes:
+    try:
+        # A tenth of the time of `json`, and null for NaN by itself.
+        return orjson.dumps(value, json_default, _AS_JUPYTER_DOES)
+    except TypeError:
+        # Whole numbers beyond 64 bits, keys that are no strings, lone surrogates; or what nobody can write.
+        return _dump_slowly(value)
+
+
+def _dump_slowly(value: object) -> bytes:
     try:
         text = json.dumps(value, default=json_default, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except ValueError:
         text = json.dumps(_finite(value), default=_finite_default, ensure_ascii=False, separators=(",", ":"))
-    if text.isascii():
-        return text
     try:
-        text.encode()
+        return text.encode()
     except UnicodeEncodeError:
         # A lone surrogate, as JavaScript makes them by cutting an emoji in two: escaped it is JSON, raw it is no UTF-8.
-        text = json.dumps(_finite(value), default=_finite_default, separators=(",", ":"))
-    return text
-
-
-def _dump_bytes(value: object) -> bytes:
-    return _dump(value).encode()
+        return json.dumps(_finite(value), default=_finite_default, separators=(",", ":")).encode()
 
 
 def _finite(value: Any) -> Any:
@@ -210,7 +217,7 @@ def _text(part: memoryview, what: str) -> str:
 
 def _load_object(text: str, what: str) -> Json:
     try:
-        value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite_float)
+        value = _DECODER.decode(text)
     except RecursionError:
         raise MalformedFrame(f"the {what} is nested too deeply") from None
     except ValueError as error:
@@ -237,6 +244,11 @@ def _finite_float(text: str) -> float:
     if not math.isfinite(number):
         raise _NotANumber("a number is too large")
     return number
+
+
+# Made once: `json.loads` makes a decoder for each text that is not to be read by the default one. Not orjson, which
+# makes a float of a long whole number, takes 1e999 for one, and refuses lone surrogates.
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite_float)
 
 
 def _is_deep(value: object) -> bool:

@@ -144,7 +144,8 @@ class Channels:
                 context = context_ref()
                 if context is None:
                     return
-                room = None if context.receive(page_id, frame) else _room_in(context)
+                outbox.hold()
+                room = None if context.receive(page_id, frame, then=outbox.flush) else _room_in(context)
                 del context, message, text, frame
                 if room is not None:
                     await room.wait()

@@ -11,12 +11,16 @@ from solara_ctx.lifecycle import CloseCode
 
 # How long a page may take to read what was sent before the end.
 _CLOSE_GRACE_S = 5.0
+# How long an answer may be gathered until what there is of it is sent. A click is answered in a tenth of this; a person
+# does not see it, and a callback that takes longer is seen to be busy all the same.
+_HOLD_S = 0.005
 
 
 class Outbox:
     """A bounded queue of frames with one sender.  Implements `solara_ctx.ports.Sink`.
 
-    `put` and `close` are safe from any thread and never block; `send_to` is for the event loop's thread.
+    `put`, `flush` and `close` are safe from any thread and never block; `hold` and `send_to` are for the event loop's
+    thread.
 
     Args:
         loop: The loop on which `send_to` runs.
@@ -28,14 +32,16 @@ class Outbox:
         self._loop = loop
         self._subprotocol = subprotocol
         self._limit_bytes = limit_bytes
-        # Protects the four fields below.  Held for O(1) work only.
+        # Protects the five fields below.  Held for O(1) work only.
         self._lock = threading.Lock()
         self._frames: deque[str | bytes] = deque()
         self._bytes = 0
         self._end: tuple[int, str] | None = None
         self._wake_scheduled = False
+        self._held_until: float | None = None
         self._wake = asyncio.Event()
         # Of the loop's thread alone.
+        self._hold_timer: asyncio.TimerHandle | None = None
         self._sender: asyncio.Task[object] | None = None
         self._cut_off = False
         self._deadline: asyncio.TimerHandle | None = None
@@ -64,7 +70,26 @@ class Outbox:
             self._bytes += len(frame)
             if self._bytes > self._limit_bytes:
                 self._overflow()
-            self._wake_sender()
+            if self._held_until is None or self._end is not None:
+                self._wake_sender()
+
+    def hold(self) -> None:
+        """An answer is about to be worked on: keep what is put until `flush`, and for 5 ms at most.
+
+        A click has four frames for an answer. Each wakes the event loop, which then competes with the worker for the
+        interpreter while that still works on the next.
+        """
+        with self._lock:
+            self._held_until = self._loop.time() + _HOLD_S
+        if self._hold_timer is None:
+            self._hold_timer = self._loop.call_later(_HOLD_S, self._end_hold, context=contextvars.Context())
+
+    def flush(self) -> None:
+        """The answer is complete: send what was put."""
+        with self._lock:
+            self._held_until = None
+            if self._frames:
+                self._wake_sender()
 
     def close(self, code: int, reason: str) -> None:
         """Let the connection end after the frames queued so far; the first close wins."""
@@ -102,8 +127,9 @@ class Outbox:
             return self._end
         finally:
             self._sender = None
-            if self._deadline is not None:
-                self._deadline.cancel()
+            for timer in (self._deadline, self._hold_timer):
+                if timer is not None:
+                    timer.cancel()
 
     def _next(self) -> str | bytes | None:
         with self._lock:
@@ -114,6 +140,18 @@ class Outbox:
             self._wake_scheduled = False
             self._wake.clear()
             return None
+
+    def _end_hold(self) -> None:
+        # One timer for all the holds that begin while it runs: most are over long before it, and a timer for each
+        # would cost more than what it is there for.
+        with self._lock:
+            until = self._held_until
+        if until is not None and until > self._loop.time():
+            self._hold_timer = self._loop.call_at(until, self._end_hold, context=contextvars.Context())
+            return
+        self._hold_timer = None
+        if until is not None:
+            self.flush()
 
     def _overflow(self) -> None:
         """Free what waits, and the sender from a page that takes nothing; the lock is held."""

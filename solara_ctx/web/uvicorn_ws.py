@@ -1,0 +1,102 @@
+"""The websocket of uvicorn, for pages that get many small messages at a time: `uvicorn --ws` takes it by its name.
+
+    uvicorn --ws solara_ctx.web.uvicorn_ws:PageWebSocket app:app
+
+It differs from `--ws websockets-sansio`, which it is made of, in two things.  What an application sends in one turn of
+the event loop leaves in one write: one system call, and mostly one packet, for the four frames that answer a click.  And
+compression goes by size: a small frame is not worth it, and no connection keeps a compressor for the next one.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import cast
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.extensions.base import Extension
+from websockets.extensions.permessage_deflate import PerMessageDeflate, ServerPerMessageDeflateFactory
+from websockets.frames import Frame
+from websockets.typing import ExtensionParameter
+
+COMPRESS_FROM = 4096
+"""Bytes.  A smaller frame fits into three packets, and would spend more time in the compressor than it saves."""
+COMPRESS_UP_TO = 1_000_000
+"""Bytes.  A larger one would hold up everybody else: the event loop compresses a megabyte in about 10 ms."""
+_WRITE_THROUGH = 65_536
+
+
+class Gathered:
+    """A transport whose small writes of one turn of the event loop become one.  Everything else is the transport's."""
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._parts: list[bytes] = []
+        self._bytes = 0
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Write at the end of this turn; at once where much has come together."""
+        self._parts.append(data)
+        self._bytes += len(data)
+        if self._bytes > _WRITE_THROUGH:
+            self._flush()
+        elif len(self._parts) == 1:
+            self._loop.call_soon(self._flush)
+
+    def close(self) -> None:
+        """Close after what was written."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if not self._parts:
+            return
+        data = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        self._parts.clear()
+        self._bytes = 0
+        self._transport.write(data)
+
+
+class DeflateBySize(PerMessageDeflate):
+    """permessage-deflate (RFC 7692), which leaves it to the sender which messages to compress."""
+
+    def encode(self, frame: Frame) -> Frame:
+        """Compress a frame, if that is worth it."""
+        return super().encode(frame) if COMPRESS_FROM <= len(frame.data) <= COMPRESS_UP_TO else frame
+
+
+class DeflateBySizeFactory(ServerPerMessageDeflateFactory):
+    """Agrees on a compression without memory between messages: 10,000 pages would keep 10,000 compressors."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            server_no_context_takeover=True,
+            client_no_context_takeover=True,
+            compress_settings={"level": 1, "memLevel": 5},
+        )
+
+    def process_request_params(
+        self, params: Sequence[ExtensionParameter], accepted_extensions: Sequence[Extension]
+    ) -> tuple[list[ExtensionParameter], PerMessageDeflate]:
+        """Accept an offer."""
+        answer, agreed = super().process_request_params(params, accepted_extensions)
+        return answer, DeflateBySize(
+            agreed.remote_no_context_takeover,
+            agreed.local_no_context_takeover,
+            agreed.remote_max_window_bits,
+            agreed.local_max_window_bits,
+            agreed.compress_settings,
+        )
+
+
+class PageWebSocket(WebSocketsSansIOProtocol):
+    """One websocket, for `uvicorn.Config(ws=PageWebSocket)`."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A connection begins."""
+        super().connection_made(transport)
+        if self.config.ws_per_message_deflate:
+            self.conn.available_extensions = [DeflateBySizeFactory()]
+        self.transport = cast("asyncio.Transport", Gathered(self.transport, self.loop))
