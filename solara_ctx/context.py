@@ -33,10 +33,6 @@ T = TypeVar("T")
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 
 
-def _do_nothing() -> None:
-    pass
-
-
 class VirtualKernelContext:
     """A virtual kernel: an ipykernel kernel, its shell and widgets, and everything that lives and dies with them.
 
@@ -188,18 +184,13 @@ class VirtualKernelContext:
         if self._presence.close(page_id):
             self.close(CloseReason.PAGE_CLOSED)
 
-    def receive(self, page_id: str, frame: str | bytes, *, then: Callable[[], None] = _do_nothing) -> bool:
+    def receive(self, page_id: str, frame: str | bytes) -> bool:
         """Hand over a frame that a page has sent; dropped once the kernel is closing.  Loop only.
-
-        Args:
-            page_id: Who has sent it.
-            frame: What was sent.
-            then: Called on the worker when the frame was handled; not called where it is dropped.
 
         Returns:
             Whether there is room for more; where not, `when_drained` says when there is.
         """
-        return self._run is None or self._run.receive(page_id, frame, then)
+        return self._run is None or self._run.receive(page_id, frame)
 
     def when_drained(self, callback: Callable[[], None]) -> None:
         """Call *callback* once, from any thread, when there is room for more frames or the kernel is closing."""
@@ -466,3 +457,7 @@ def _log_restart(shown_id: str, before: int) -> None:
         after / 1e6,
         (after - before) / 1e6,
     )
+
+
+def _do_nothing() -> None:
+    pass

@@ -30,6 +30,9 @@ class Sink(Protocol):
     def put(self, frame: str | bytes) -> None:
         """Queue a frame; dropped when the sink is closed."""
 
+    def flush(self) -> None:
+        """A message of the page was handled: what was put so far is worth sending."""
+
     def close(self, code: int, reason: str) -> None:
         """End the connection with a close code and a one-word reason, after the frames queued so far."""
 
@@ -78,6 +81,10 @@ class Host(Protocol):
 
     def show_parts(self, watch: "Watch") -> None:
         """Add to *watch* everything that has to be gone once the kernel is closed."""
+
+    @property
+    def app_may_wait(self) -> bool:
+        """Whether closing what the page function returned runs code of the user's: a `close` of its own."""
 
     def close_app(self) -> None:
         """Close what the page function returned."""

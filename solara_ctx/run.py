@@ -64,9 +64,9 @@ class KernelRun:
             self.mailbox.put(then)
         self.mailbox.start()
 
-    def receive(self, page_id: str, frame: str | bytes, then: Callable[[], None]) -> bool:
-        """Let a worker handle a frame, and call *then*; whether there is room for more.  Any thread."""
-        job = partial(self._handle, page_id, frame, then)
+    def receive(self, page_id: str, frame: str | bytes) -> bool:
+        """Let a worker handle a frame; whether there is room for more.  Any thread."""
+        job = partial(self._in_kernel, partial(self.host.receive, page_id, frame))
         return self.mailbox.put(job, weight=1 + len(frame) // ONE_MESSAGE_BYTES)
 
     def variables(self) -> contextvars.Context:
@@ -106,10 +106,14 @@ class KernelRun:
         await teardown.until("tasks", self.tasks.when_done(), self.tasks.where)
         # Hooks may have made widgets; from here on, parts only go.
         self.host.show_parts(watch)
-        await teardown.waiting("app", self.host.close_app, self._teardown_variables())
-        close = teardown.waiting if self.host.widgets_may_wait else teardown.computing
-        await close("widgets", self.host.close_widgets, self._teardown_variables())
-        await teardown.computing("kernel", self.host.close_kernel, self._teardown_variables())
+        if self.host.app_may_wait:
+            await teardown.waiting("app", self.host.close_app, self._teardown_variables())
+        else:
+            teardown.here("app", self.host.close_app)
+        steps = [("widgets", self.host.close_widgets), ("kernel", self.host.close_kernel)]
+        if self.host.widgets_may_wait:
+            await teardown.waiting(*steps.pop(0), self._teardown_variables())
+        await teardown.computing(steps, self._teardown_variables)
         teardown.here("websockets", end_connections)
         teardown.here("values", self.values.clear)
 
@@ -120,10 +124,6 @@ class KernelRun:
         # A copy each time: a job or step that was abandoned is still inside the original, and a context can't be
         # entered twice.
         return self._variables.copy()
-
-    def _handle(self, page_id: str, frame: str | bytes, then: Callable[[], None]) -> None:
-        self._in_kernel(partial(self.host.receive, page_id, frame))
-        then()
 
     def _in_kernel(self, job: Callable[[], None]) -> None:
         self._variables.run(self._bound, job)

@@ -60,6 +60,10 @@ class KernelTasks:
 
     def when_done(self) -> "asyncio.Future[list[object]]":
         """A future that is done when no task runs any more.  Loop only."""
+        if not self._running:  # as in most kernels, for which `gather` takes a turn of the loop
+            done: asyncio.Future[list[object]] = self._loop.create_future()
+            done.set_result([])
+            return done
         # Their own errors were logged as they ended, and are of no interest to the teardown.
         return asyncio.gather(*self._running, return_exceptions=True)
 

@@ -15,7 +15,8 @@ import logging
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 
 
 T = TypeVar("T")
+Step = tuple[str, Callable[[], object]]
+"""A name and what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,29 +131,34 @@ class Teardown:
 
     async def waiting(self, name: str, step: Callable[[], object], context: contextvars.Context) -> None:
         """Run a step that may wait on a worker, inside *context*; abandon it when its budget is spent."""
-        await self._in_worker(self._closers.waiting, name, step, context)
+        await self._in_worker(self._closers.waiting, [(name, step)], lambda: context)
 
-    async def computing(self, name: str, step: Callable[[], object], context: contextvars.Context) -> None:
-        """The same for a step that only computes."""
-        await self._in_worker(self._closers.computing, name, step, context)
+    async def computing(self, steps: Iterable[Step], new_context: Callable[[], contextvars.Context]) -> None:
+        """The same for steps that only compute: one after the other, and on one way to a worker and back.
+
+        Args:
+            steps: Each has a budget of its own.
+            new_context: Makes what they run inside; anew once one was abandoned, which is still inside the old one.
+        """
+        await self._in_worker(self._closers.computing, list(steps), new_context)
 
     async def _in_worker(
-        self, pool: WorkerPool, name: str, step: Callable[[], object], context: contextvars.Context
+        self, pool: WorkerPool, steps: list[Step], new_context: Callable[[], contextvars.Context]
     ) -> None:
-        started = self._clock.now()
         loop = asyncio.get_running_loop()
-        done: asyncio.Future[str | None] = loop.create_future()
-        name_in_log = f"closing kernel {self._kernel}: {name}"
-        call = _Call(name_in_log, step, context, clock=self._clock, loop=loop, done=done)
-        pool.submit(call.run)
-        del step
-        left_s = self._budget_s
-        while not await wait_within(self._clock, done, left_s):
-            left_s = call.left_of(self._budget_s)
-            if left_s <= 0 and (stack := call.abandon(pool)) is not None:
-                self._note(name, started, stack=stack)
-                return
-        self._note(name, started, error=done.result())
+        while steps:
+            done: asyncio.Future[None] = loop.create_future()
+            call = _Call(self._kernel, steps, new_context(), clock=self._clock, loop=loop, done=done)
+            pool.submit(call.run)
+            steps = []
+            left_s = self._budget_s
+            while not await wait_within(self._clock, done, left_s):
+                left_s = call.left_of(self._budget_s)
+                if left_s <= 0 and call.abandon(pool, self._budget_s):
+                    break
+            results, steps = call.take()
+            for result in results:
+                self._add(result)
 
     async def until(self, name: str, future: "asyncio.Future[T]", where: Callable[[], str]) -> bool:
         """Wait for something to stop; give up when the budget is spent, and say *where* it is stuck.
@@ -165,17 +173,18 @@ class Teardown:
 
     def _note(self, name: str, started: float, *, error: str | None = None, stack: str | None = None) -> None:
         seconds = self._clock.now() - started
-        if stack is not None:
+        self._add(StepResult(name=name, seconds=seconds, error=error, abandoned=stack is not None, stack=stack))
+
+    def _add(self, result: StepResult) -> None:
+        if result.abandoned:
             log.error(
                 "closing kernel %s: %s did not end within %g s and was abandoned; it is stuck here:\n%s",
                 self._kernel,
-                name,
+                result.name,
                 self._budget_s,
-                stack,
+                result.stack,
             )
-        self._steps.append(
-            StepResult(name=name, seconds=seconds, error=error, abandoned=stack is not None, stack=stack)
-        )
+        self._steps.append(result)
 
 
 def summary(error: BaseException) -> str:
@@ -195,72 +204,96 @@ def stack_of_thread(ident: int | None) -> str:
 
 
 class _Call:
-    """One step on a worker thread: its outcome goes to a future of the loop, its errors to the log."""
+    """Steps on a worker thread, one after the other, until one of them is abandoned."""
 
     def __init__(
         self,
-        name: str,
-        step: Callable[[], object],
+        kernel: str,
+        steps: Iterable[Step],
         context: contextvars.Context,
         *,
         clock: Clock,
         loop: asyncio.AbstractEventLoop,
-        done: "asyncio.Future[str | None]",
+        done: "asyncio.Future[None]",
     ) -> None:
-        self._name = name
-        self._step: Callable[[], object] | None = step
+        self._kernel = kernel
         self._context: contextvars.Context | None = context
         self._clock = clock
         self._loop = loop
         self._done = done
         # Protects the fields below: who comes first, the end of the step or the end of its budget?
         self._lock = threading.Lock()
+        self._steps = deque(steps)
+        self._results: list[StepResult] = []
         self._ident: int | None = None
+        self._name = ""
         self._began_at = 0.0
         self._ended = False
         self._recover: Callable[[], None] | None = None
 
     def run(self) -> Callable[[], None]:
-        """Run the step; called on a worker.
+        """Run the steps; called on a worker.
 
         Returns:
-            Tells the loop of the outcome; to be called when nothing of the step is left on the worker.
+            Tells the loop of the end; to be called when nothing of the steps is left on the worker.
         """
-        with self._lock:
-            step, self._step = self._step, None
-            context, self._context = self._context, None
-            self._ident, self._began_at = threading.get_ident(), self._clock.now()
-        error: str | None = None
-        if step is not None and context is not None:
+        context, self._context = self._context, None
+        while context is not None and (step := self._begin()) is not None:
+            error: str | None = None
             try:
                 context.run(step)
             except BaseException as raised:  # a hook may call sys.exit()
-                log.exception("%s failed", self._name)
+                log.exception("closing kernel %s: %s failed", self._kernel, self._name)
                 error = summary(raised)
                 frames.note(raised)
-        with self._lock:
-            self._ended = True
-            recover, self._recover = self._recover, None
-        if recover is not None:
-            recover()
-        return partial(_settle_from_anywhere, self._loop, self._done, error)
+            del step
+            self._end(error)
+        return partial(_settle_from_anywhere, self._loop, self._done, None)
 
     def left_of(self, budget_s: float) -> float:
-        """How much of the budget is left, in seconds; all of it while no thread has begun with the step."""
+        """How much of the running step's budget is left, in seconds; all of it while no thread has begun."""
         with self._lock:
-            return budget_s if self._ident is None else budget_s - (self._clock.now() - self._began_at)
+            return self._left_of(budget_s)
 
-    def abandon(self, pool: WorkerPool) -> str | None:
-        """Give up on a step that has begun.
-
-        Returns:
-            Where it is stuck; `None` if it has just ended after all.
-        """
+    def abandon(self, pool: WorkerPool, budget_s: float) -> bool:
+        """Give up on the step that runs, unless it has just ended after all."""
         with self._lock:
-            if self._ended:
-                return None
+            if self._ended or self._left_of(budget_s) > 0:
+                return False
             self._recover = pool.give_up_on_one()
-            return stack_of_thread(self._ident)
+            seconds = self._clock.now() - self._began_at
+            stack = stack_of_thread(self._ident)
+            self._results.append(StepResult(name=self._name, seconds=seconds, abandoned=True, stack=stack))
+            return True
+
+    def take(self) -> tuple[list[StepResult], list[Step]]:
+        """What became of the steps, and those that were not begun."""
+        with self._lock:
+            results, self._results = self._results, []
+            rest, self._steps = self._steps, deque()
+        return results, list(rest)
+
+    def _left_of(self, budget_s: float) -> float:
+        return budget_s if self._ident is None else budget_s - (self._clock.now() - self._began_at)
+
+    def _begin(self) -> Callable[[], object] | None:
+        with self._lock:
+            if self._recover is not None or not self._steps:
+                self._ended = True
+                recover, self._recover = self._recover, None
+            else:
+                self._ident, self._began_at = threading.get_ident(), self._clock.now()
+                self._name, step = self._steps.popleft()
+                return step
+        if recover is not None:
+            recover()
+        return None
+
+    def _end(self, error: str | None) -> None:
+        with self._lock:
+            if self._recover is None:
+                seconds = self._clock.now() - self._began_at
+                self._results.append(StepResult(name=self._name, seconds=seconds, error=error))
 
 
 def _settle_from_anywhere(loop: asyncio.AbstractEventLoop, future: "asyncio.Future[T]", result: T) -> None:

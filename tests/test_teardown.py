@@ -10,7 +10,7 @@ from functools import partial
 
 import pytest
 
-from solara_ctx.teardown import CloseReport, Closers, StepResult, Teardown, stack_of_thread, summary
+from solara_ctx.teardown import CloseReport, Closers, Step, StepResult, Teardown, stack_of_thread, summary
 from solara_ctx.workers import Job, WorkerPool
 from tests.support.fakes import PATIENCE_S, FakeClock
 from tests.support.service import turns
@@ -335,6 +335,79 @@ async def test_a_step_s_job_keeps_nothing_once_it_has_run(clock: FakeClock) -> N
     pool.close()
 
 
+async def test_steps_that_compute_take_one_way_to_a_worker(teardown: Teardown, clock: FakeClock) -> None:
+    """One after the other on one thread, each with its own time and its own error, in variables that they share."""
+    threads: list[int] = []
+    seen: list[str] = []
+
+    def first() -> None:
+        threads.append(threading.get_ident())
+        variable.set("set by the first")
+        clock._now += 1
+        raise ValueError("no")
+
+    def second() -> None:
+        threads.append(threading.get_ident())
+        seen.append(variable.get())
+        clock._now += 2
+
+    await teardown.computing([("widgets", first), ("kernel", second)], contextvars.Context)
+    assert teardown.report("closed").steps == (
+        StepResult(name="widgets", seconds=1, error="ValueError: no"),
+        StepResult(name="kernel", seconds=2),
+    )
+    assert len(set(threads)) == 1
+    assert seen == ["set by the first"]
+
+
+async def test_the_step_after_an_abandoned_one_runs_elsewhere(teardown: Teardown, clock: FakeClock) -> None:
+    """On another thread and in fresh variables; the thread that was stuck does not run it again."""
+    stuck, ran = Stuck(), list[str]()
+    contexts: list[contextvars.Context] = []
+
+    def new_context() -> contextvars.Context:
+        contexts.append(contextvars.Context())
+        return contexts[-1]
+
+    steps: list[Step] = [
+        ("first", lambda: ran.append("first")),
+        ("stuck", stuck),
+        ("last", lambda: ran.append("last")),
+    ]
+    task = asyncio.create_task(teardown.computing(steps, new_context))
+    await stuck.has_begun()
+    clock.advance(BUDGET_S)
+    await task
+    assert [(step.name, step.abandoned) for step in teardown.report("closed").steps] == [
+        ("first", False),
+        ("stuck", True),
+        ("last", False),
+    ]
+    assert len(contexts) == 2
+    pool = teardown._closers.computing
+    assert pool.stuck == 1
+    stuck.let_go.set()
+    pool.close()
+    await asyncio.to_thread(_wait_until_empty, pool)
+    assert ran == ["first", "last"]
+    assert pool.stuck == 0
+    assert len(teardown.report("closed").steps) == 3
+
+
+async def test_each_step_has_a_budget_of_its_own(teardown: Teardown, clock: FakeClock) -> None:
+    """A second step that is slow is not given up on for what the first has taken."""
+    first, second = Stuck(), Stuck()
+    task = asyncio.create_task(teardown.computing([("first", first), ("second", second)], contextvars.Context))
+    for step in (first, second):
+        await step.has_begun()
+        clock.advance(BUDGET_S - 1)
+        await turns()
+        assert not task.done()
+        step.let_go.set()
+    await task
+    assert [step.seconds for step in teardown.report("closed").steps] == [BUDGET_S - 1] * 2
+
+
 def test_the_stack_of_a_thread_that_is_gone() -> None:
     """Asking for it is harmless."""
     thread = threading.Thread(target=lambda: None)
@@ -359,7 +432,7 @@ async def test_what_waits_does_not_hold_up_what_computes(clock: FakeClock) -> No
     )
     await stuck.has_begun()
     other = Teardown("second", clock=clock, closers=closers, budget_s=BUDGET_S)
-    await other.computing("widgets", lambda: None, contextvars.Context())
+    await other.computing([("widgets", lambda: None)], contextvars.Context)
     assert other.report("closed").ok
     assert not hook.done()
     stuck.let_go.set()

@@ -46,6 +46,9 @@ def receive(host: "KernelHost", page_id: str, frame: str | bytes) -> None:
     finally:
         current_page.reset(page)
         parent_header.reset(parent)
+        sink = host.session.sinks.get(page_id)
+        if sink is not None:
+            sink.flush()
 
 
 def _handle(host: "KernelHost", page_id: str, message: Message) -> None:

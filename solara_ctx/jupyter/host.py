@@ -60,7 +60,7 @@ class KernelHost:
         self._shell_maker: int | None = None
         self.session = KernelSession(outputs.take)
         """Frames messages and sends them."""
-        self.kernel = HostedKernel.make(self, self.session)
+        self.kernel = HostedKernel(self, self.session)
         """The ipykernel kernel."""
         self.reporter = Reporter(kernel_id, debug=debug, publish=self.session.send)
         """Where errors go."""
@@ -117,9 +117,10 @@ class KernelHost:
         """
         if self.closing:
             return
-        if not isinstance(result, Widget):
+        # Widgets are closed as such, and a sequence of them is nothing that could be closed.
+        if not isinstance(result, Widget | list | tuple):
             self._app = result
-        self._page.answer({"run": self.run_id, "status": "ok", "roots": [self._root(item) for item in _items(result)]})
+        self._page.answer({"run": self.run_id, "status": "ok", "roots": self._roots(result)})
 
     def show_error(self, error: BaseException) -> None:
         """Show the page that the page function has failed; the details only in debug mode.  The error is not kept."""
@@ -131,11 +132,15 @@ class KernelHost:
         self._page.answer({"run": self.run_id, "status": "error", "error": details})
         self.reporter.note(error)
 
-    def _root(self, item: object) -> str:
+    def _roots(self, result: object) -> list[str]:
+        in_sequence = isinstance(result, list | tuple)
+        return [self._root(item, in_sequence=in_sequence) for item in _items(result)]
+
+    def _root(self, item: object, *, in_sequence: bool) -> str:
         if not isinstance(item, Widget):
             raise TypeError(
                 f"a page function returns a widget, a sequence of widgets or None; this one returned "
-                f"{'a sequence with ' if item is not self._app else ''}an object of type {type(item).__name__}"
+                f"{'a sequence with ' if in_sequence else ''}an object of type {type(item).__name__}"
             )
         if not self._is_own(item):
             raise TypeError(_stranger(f"the {type(item).__name__} that the page function returned"))
@@ -213,10 +218,15 @@ class KernelHost:
         # collection, which stopped the event loop for 450 ms.
         watch.add_all(self._made)
 
+    @property
+    def app_may_wait(self) -> bool:
+        """Whether there is something to close that the page function returned."""
+        return self._app is not None
+
     def close_app(self) -> None:
         """Close what the page function returned, if it can be closed and is no widget."""
         app, self._app = self._app, None
-        close = None if app is None or isinstance(app, list | tuple) else getattr(app, "close", None)
+        close = getattr(app, "close", None)
         if callable(close):
             self._guarded(close, f"close() of the {type(app).__name__} that the page function returned")
 

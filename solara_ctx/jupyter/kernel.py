@@ -2,12 +2,16 @@
 
 import contextvars
 import platform
+import sys
 import weakref
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+from typing import Any as Anything
 
 from ipykernel._version import __version__, kernel_protocol_version
 from ipykernel.kernelbase import Kernel
+from traitlets import Any
 
 from solara_ctx.jupyter.session import IOPUB, KernelSession, parent_header
 
@@ -36,16 +40,23 @@ class HostedKernel(Kernel):
         "file_extension": ".py",
     }
 
-    @classmethod
-    def make(cls, host: "KernelHost", session: KernelSession) -> "HostedKernel":
-        """Make the kernel of *host*, which it refers to weakly."""
-        # ipykernel makes two ContextVars per kernel, sets them where the constructor runs and keeps a copy of the
-        # whole context: all of that goes into a context that nobody else has.
-        kernel = contextvars.Context().run(cls, session=session, iopub_socket=IOPUB)
-        kernel._host = weakref.ref(host)
-        return kernel
+    iopub_socket = Any(IOPUB)
 
-    _host: "weakref.ref[KernelHost] | None" = None
+    # What upstream's constructor makes for each kernel, and what only its own handling of messages uses. ContextVars
+    # above all are never freed from the contexts that they were once set in.
+    _shell_parent = contextvars.ContextVar[dict[str, Anything]]("solara_ctx.shell_parent")
+    _shell_parent_ident = contextvars.ContextVar[bytes]("solara_ctx.shell_parent_ident", default=b"")
+    _shell_context = contextvars.Context()
+    _parent_ident: Mapping[str, bytes] = MappingProxyType({"shell": b"", "control": b""})
+    _do_exec_accepted_params: Mapping[str, bool] = MappingProxyType({"cell_meta": False, "cell_id": False})
+    _stdout, _stderr = sys.stdout, sys.stderr
+    shell_handlers: dict[str, Anything] = {}  # noqa: RUF012 - stays empty: the messages of pages go to `dispatch`
+    control_handlers: dict[str, Anything] = {}  # noqa: RUF012 - the same
+
+    def __init__(self, host: "KernelHost", session: KernelSession) -> None:
+        # Not upstream's: it takes 0.1 ms and 5 KB, and ties the kernel into cycles.
+        self._host: weakref.ref[KernelHost] | None = weakref.ref(host)
+        self.session = session
 
     @property
     def shell(self) -> "KernelShell | None":
@@ -60,7 +71,7 @@ class HostedKernel(Kernel):
         return None if host is None else host.comm_manager
 
     @property
-    def kernel_info(self) -> dict[str, Any]:
+    def kernel_info(self) -> dict[str, Anything]:
         """The answer to a `kernel_info_request`.  Upstream's imports a debugger to know whether there is one."""
         return {
             "protocol_version": kernel_protocol_version,
@@ -72,19 +83,16 @@ class HostedKernel(Kernel):
             "supported_features": [],
         }
 
-    def set_parent(self, ident: object, parent: Mapping[str, Any], channel: str = "shell") -> None:  # noqa: ARG002
+    def set_parent(self, ident: object, parent: Mapping[str, Anything], channel: str = "shell") -> None:  # noqa: ARG002
         """Make *parent* the message that is being handled here."""
         parent_header.set(parent.get("header") or {})
 
-    def get_parent(self, channel: str | None = None) -> dict[str, Any]:  # noqa: ARG002
+    def get_parent(self, channel: str | None = None) -> dict[str, Anything]:  # noqa: ARG002
         """The message that is being handled here, its header that is; empty when there is none."""
         header = parent_header.get()
         return {"header": dict(header)} if header else {}
 
     def sever(self) -> None:
-        """Drop what upstream ties into cycles: bound methods of the kernel in tables of the kernel."""
-        self.shell_handlers.clear()
-        self.control_handlers.clear()
-        self._parent_ident = {}
+        """Forget host and session."""
         self._host = None
         self.session = None

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from jupyter_client._version import protocol_version
 from jupyter_client.session import Session, extract_header
-from traitlets.config.configurable import Configurable
+from traitlets import Bool, CBytes, Integer, Unicode
 
 from solara_ctx.jupyter import wire
 from solara_ctx.ports import Sink
@@ -61,17 +61,28 @@ class KernelSession(Session):
         capture: Is asked first about each message on `IOPUB`.
     """
 
+    username = Unicode(_USERNAME)
+    key = CBytes(b"")
+    check_pid = Bool(default_value=False)
+    pid = Integer(os.getpid())
+    none = b"{}"
+
     def __init__(self, capture: Capture) -> None:
-        # Not Session.__init__: it tries its packers out and warns that nothing is signed. Nothing has to be, no
-        # message crosses a process border unless the websocket carries it.
-        Configurable.__init__(self, key=b"", username=_USERNAME, session=os.urandom(16).hex(), check_pid=False)
-        self.none = b"{}"
-        self.pid = os.getpid()
+        # Neither Session.__init__, which tries its packers out and warns that nothing is signed (nothing has to be, no
+        # message crosses a process border unless the websocket carries it), nor Configurable.__init__, which walks
+        # through all traits for a configuration that nobody gives.
         self._capture: Capture | None = capture
         self._numbers = itertools.count()
-        self._name = self.session  # a trait takes ten times as long to read
+        self._name = os.urandom(16).hex()  # also at hand as a trait, which takes ten times as long to read
         # Replaced as a whole on the event loop, read by any thread.
         self._sinks: Mapping[str, Sink] = {}
+
+    def _session_default(self) -> str:
+        self.bsession = self._name.encode()
+        return self._name
+
+    def _key_default(self) -> bytes:
+        return b""
 
     @property
     def sinks(self) -> Mapping[str, Sink]:

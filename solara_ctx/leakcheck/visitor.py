@@ -49,6 +49,9 @@ class Inbox:
         text = frame if isinstance(frame, str) else _text_of(frame)
         self._loop.call_soon_threadsafe(self._take, text)
 
+    def flush(self) -> None:
+        """Nothing is held back."""
+
     def close(self, code: int, reason: str) -> None:
         """The kernel has ended."""
 

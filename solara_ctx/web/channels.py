@@ -145,7 +145,7 @@ class Channels:
                 if context is None:
                     return
                 outbox.hold()
-                room = None if context.receive(page_id, frame, then=outbox.flush) else _room_in(context)
+                room = None if context.receive(page_id, frame) else _room_in(context)
                 del context, message, text, frame
                 if room is not None:
                     await room.wait()

@@ -2,9 +2,10 @@
 
     uvicorn --ws solara_ctx.web.uvicorn_ws:PageWebSocket app:app
 
-It differs from `--ws websockets-sansio`, which it is made of, in two things.  What an application sends in one turn of
-the event loop leaves in one write: one system call, and mostly one packet, for the four frames that answer a click.  And
-compression goes by size: a small frame is not worth it, and no connection keeps a compressor for the next one.
+It differs from `--ws websockets-sansio`, which it is made of, in three things.  What an application sends in one turn
+of the event loop leaves in one write: one system call, and mostly one packet, for the four frames that answer a click.
+Reading is stopped only where messages really pile up.  And compression goes by size: a small frame is not worth it, and
+no connection keeps a compressor for the next one.
 """
 
 import asyncio
@@ -25,13 +26,17 @@ _WRITE_THROUGH = 65_536
 
 
 class Gathered:
-    """A transport whose small writes of one turn of the event loop become one.  Everything else is the transport's."""
+    """A transport whose small writes of one turn of the event loop become one, and which stops reading only when more
+    has come than was asked for.  Everything else is the transport's.
+    """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
         self._loop = loop
         self._parts: list[bytes] = []
         self._bytes = 0
+        self._pause_asked = False
+        self._paused = False
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._transport, name)
@@ -44,6 +49,27 @@ class Gathered:
             self._flush()
         elif len(self._parts) == 1:
             self._loop.call_soon(self._flush)
+
+    def pause_reading(self) -> None:
+        """Stop reading after the next read.
+
+        The protocol pauses for each message that it has, and goes on when the application has taken it: two system
+        calls per message, where hardly ever a second one waits.
+        """
+        self._pause_asked = True
+
+    def resume_reading(self) -> None:
+        """Go on reading."""
+        self._pause_asked = False
+        if self._paused:
+            self._paused = False
+            self._transport.resume_reading()
+
+    def has_read(self) -> None:
+        """Something was read: stop now, if that was asked for before."""
+        if self._pause_asked and not self._paused:
+            self._paused = True
+            self._transport.pause_reading()
 
     def close(self) -> None:
         """Close after what was written."""
@@ -99,4 +125,10 @@ class PageWebSocket(WebSocketsSansIOProtocol):
         super().connection_made(transport)
         if self.config.ws_per_message_deflate:
             self.conn.available_extensions = [DeflateBySizeFactory()]
-        self.transport = cast("asyncio.Transport", Gathered(self.transport, self.loop))
+        self._gathered = Gathered(self.transport, self.loop)
+        self.transport = cast("asyncio.Transport", self._gathered)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes have come."""
+        self._gathered.has_read()
+        super().data_received(data)

@@ -427,3 +427,14 @@ def test_two_threads_never_share_a_message_id(kernel: StandInContext, page: Page
         thread.join()
     ids = [message["header"]["msg_id"] for message in page.heard()]
     assert len(ids) == len(set(ids)) == 800
+
+
+def test_the_answer_to_a_message_is_complete_once(kernel: StandInContext, page: Page) -> None:
+    """The page that has asked is told so after the idle, whatever came of the message; others are not."""
+    other = Page(kernel, "other")
+    page.send_frame(request("comm_msg", {"comm_id": "unknown", "data": {}}))
+    page.send_frame(request("no_such_type"))
+    assert (page.sink.flushed, other.sink.flushed) == (2, 0)
+    kernel.living_host.disconnect(page.id, page.sink)
+    page.send_frame(request("kernel_info_request"))
+    assert page.sink.flushed == 2

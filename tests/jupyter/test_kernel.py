@@ -8,6 +8,8 @@ import pytest
 from ipykernel.kernelbase import Kernel
 from IPython.core.error import StdinNotImplementedError
 
+from solara_ctx.jupyter.kernel import HostedKernel
+from solara_ctx.jupyter.session import IOPUB
 from tests.support.kernels import Page, StandInContext
 
 
@@ -18,6 +20,23 @@ def test_it_is_an_ipykernel_kernel(kernel: StandInContext) -> None:
     assert hosted.session is kernel.living_host.session
     assert hosted.comm_manager is kernel.living_host.comm_manager
     assert hosted.shell is kernel.living_host.shell
+
+
+def test_it_has_what_upstreams_constructor_makes(kernel: StandInContext) -> None:
+    """A library that looks for a private attribute finds it; only the lock of upstream's message loop is left out."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # an unsigned session
+        upstream = contextvars.Context().run(Kernel)
+    hosted = kernel.living_host.kernel
+    missing = {name for name in vars(upstream) if not hasattr(hosted, name)}
+    assert missing <= {"_main_asyncio_lock"}
+    assert hosted.iopub_socket is IOPUB
+
+
+def test_two_kernels_share_no_table(kernel: StandInContext) -> None:
+    """What is made once per process stays empty."""
+    assert (hasattr(kernel.living_host.kernel, "session"), HostedKernel.shell_handlers) == (True, {})
+    assert HostedKernel.control_handlers == {}
 
 
 def test_a_closed_kernel_has_nothing(kernel: StandInContext) -> None:

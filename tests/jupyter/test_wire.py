@@ -1,11 +1,15 @@
 """Framing, both ways."""
 
 import contextlib
+import dataclasses
+import datetime as dt
+import enum
+import fractions
 import json
 import math
 import struct
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
@@ -115,6 +119,58 @@ def test_numbers_inside_an_iterable_are_made_finite_too() -> None:
     frame = wire.encode(None, "iopub", body(content={"x": Numbers(), "y": math.inf}), ())
     assert isinstance(frame, str)
     assert json.loads(frame)["content"] == {"x": [1.0, None], "y": None}
+
+
+class Color(enum.StrEnum):
+    RED = "red"
+
+
+class Celsius(float):
+    """What numpy's numbers are to JSON."""
+
+
+class Point(NamedTuple):
+    x: int
+    y: float
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        2**70,
+        {1: "a", None: "b", 2.5: "c"},
+        "\ud83d",
+        {"nested": ["\udc00", 2**80, {2: 3}]},
+        Point(1, 2.0),
+        Color.RED,
+        enum.IntEnum("Level", ["LOW"]).LOW,  # type: ignore[attr-defined]
+        Celsius(1.5),
+        [Celsius("nan"), fractions.Fraction(1, 3)],
+        type("Bunch", (dict,), {})(a=1),
+        dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC),
+        b"bytes",
+        {"a", "b"} - {"b"},
+        (1, (2, (3,))),
+        [1e300, -0.0, 5e-324, 1e16, 123456789.123456789],
+    ],
+    ids=repr,
+)
+def test_the_fast_writer_writes_what_jupyter_writes(value: Any) -> None:
+    """Or leaves it to the slow one: a page must not see which of them has written."""
+    assert json.loads(wire._dump(value)) == json.loads(wire._dump_slowly(value))
+
+
+@dataclasses.dataclass
+class Record:
+    """Jupyter's packer refuses it; orjson would not."""
+
+
+@pytest.mark.parametrize("value", [object(), Record(), [{"deep": object()}]], ids=repr)
+def test_both_writers_refuse_the_same(value: Any) -> None:
+    """What no page could read back is the caller's mistake, whichever way it goes."""
+    for write in (wire._dump, wire._dump_slowly):
+        with pytest.raises(TypeError):
+            write(value)
 
 
 def test_what_is_no_json_at_all_is_refused() -> None:

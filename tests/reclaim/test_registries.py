@@ -53,6 +53,9 @@ class Sink:
         if '"roots"' in (frame if isinstance(frame, str) else str(frame, "latin-1")):
             self._loop.call_soon_threadsafe(self.answered.set)
 
+    def flush(self) -> None:
+        """Nothing is held back."""
+
     def close(self, code: int, reason: str) -> None:
         """Nothing."""
 

@@ -96,6 +96,9 @@ class RecordingSink:
         """Keep a frame."""
         self.frames.append(frame)
 
+    def flush(self) -> None:
+        """Nothing is held back."""
+
     def close(self, code: int, reason: str) -> None:
         """Note the end."""
         self.closed = (int(code), reason)
@@ -204,6 +207,11 @@ class FakeHost:
         """Note it."""
         self._log.append("app")
         self._note("close_app", None)
+
+    @property
+    def app_may_wait(self) -> bool:
+        """It has something to close."""
+        return True
 
     @property
     def widgets_may_wait(self) -> bool:

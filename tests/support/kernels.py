@@ -62,11 +62,15 @@ class RecordingSink:
         self.subprotocol = subprotocol
         self.frames: list[str | bytes] = []
         self.closed: tuple[int, str] | None = None
-        self.queued_frames = self.queued_bytes = 0
+        self.queued_frames = self.queued_bytes = self.flushed = 0
 
     def put(self, frame: str | bytes) -> None:
         """Keep a frame."""
         self.frames.append(frame)
+
+    def flush(self) -> None:
+        """Count how often something was complete."""
+        self.flushed += 1
 
     def close(self, code: int, reason: str) -> None:
         """Keep why the connection ended."""

@@ -157,3 +157,95 @@ async def test_a_sender_that_is_cancelled_from_outside_ends() -> None:
     sender.cancel()
     with pytest.raises(asyncio.CancelledError):
         await sender
+
+
+async def sending(box: Outbox) -> tuple[list[Any], "asyncio.Task[object]"]:
+    """The frames that leave, and who sends them."""
+    sent: list[dict[str, Any]] = []
+    socket = websocket(sent)
+    await socket.accept()
+    sender: asyncio.Task[object] = asyncio.create_task(box.send_to(socket))
+    await asyncio.sleep(0)
+    return sent, sender
+
+
+async def turns() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def texts(sent: list[dict[str, Any]]) -> list[str]:
+    return [message["text"] for message in sent if message["type"] == "websocket.send"]
+
+
+async def test_an_answer_leaves_as_a_whole() -> None:
+    """Held frames wait for the flush, in their order; what comes after it leaves at once."""
+    box = outbox()
+    sent, sender = await sending(box)
+    box.hold()
+    box.put("busy")
+    await asyncio.to_thread(box.put, "update")
+    await turns()
+    assert texts(sent) == []
+    await asyncio.to_thread(box.flush)
+    await turns()
+    assert texts(sent) == ["busy", "update"]
+    box.put("from a thread of the user")
+    await turns()
+    assert texts(sent)[2:] == ["from a thread of the user"]
+    box.close(CloseCode.DONE, "closed")
+    await sender
+
+
+async def test_an_answer_that_takes_long_leaves_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page is seen to be busy before a slow callback has ended; one timer serves holds in a row."""
+    monkeypatch.setattr("solara_ctx.web.outbox._HOLD_S", 0.0)
+    box = outbox()
+    sent, sender = await sending(box)
+    box.hold()
+    timer = box._hold_timer
+    box.hold()
+    assert box._hold_timer is timer
+    box.put("busy")
+    box._loop.call_later(0, (over := asyncio.Event()).set)
+    await over.wait()
+    await turns()
+    assert texts(sent) == ["busy"]
+    box.put("progress")
+    await turns()
+    assert texts(sent) == ["busy", "progress"]
+    assert box._hold_timer is None
+    box.close(CloseCode.DONE, "closed")
+    await sender
+
+
+async def test_a_hold_that_was_renewed_lasts_on() -> None:
+    """The timer of the first hold does not cut the second one short."""
+    box = outbox()
+    sent, sender = await sending(box)
+    box.hold()
+    assert box._hold_timer is not None
+    box._hold_timer.cancel()
+    box._end_hold()
+    box.put("busy")
+    await turns()
+    assert texts(sent) == []
+    box.flush()
+    await turns()
+    assert texts(sent) == ["busy"]
+    box.close(CloseCode.DONE, "closed")
+    await sender
+
+
+async def test_what_is_held_does_not_outlast_the_end() -> None:
+    """A close and an overflow do not wait for a flush."""
+    for limit, end in ((1000, (1000, "culled")), (3, (1013, "overloaded"))):
+        box = outbox(limit_bytes=limit)
+        _sent, sender = await sending(box)
+        box.hold()
+        box.put("busy")
+        box.close(CloseCode.DONE, "culled")
+        assert await sender == end
+        box.flush()
+        assert box._hold_timer is not None
+        assert box._hold_timer.cancelled()

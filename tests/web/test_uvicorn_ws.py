@@ -1,0 +1,167 @@
+"""The websocket of uvicorn that gathers, reads on, and compresses by size."""
+
+import asyncio
+import zlib
+from typing import Any
+
+import pytest
+import uvicorn
+from uvicorn.server import ServerState
+from websockets.client import ClientProtocol
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
+from websockets.frames import Frame, Opcode
+from websockets.uri import parse_uri
+
+from solara_ctx.web.uvicorn_ws import COMPRESS_FROM, COMPRESS_UP_TO, DeflateBySize, Gathered, PageWebSocket
+
+
+class RecordingTransport(asyncio.Transport):
+    """Keeps what is written and asked for."""
+
+    def __init__(self) -> None:
+        super().__init__({"socket": None})
+        self.written: list[bytes] = []
+        self.calls: list[str] = []
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Keep it."""
+        self.written.append(bytes(data))
+
+    def close(self) -> None:
+        """Note it."""
+        self.calls.append("close")
+
+    def is_closing(self) -> bool:
+        """Whether somebody has closed it."""
+        return "close" in self.calls
+
+    def pause_reading(self) -> None:
+        """Note it."""
+        self.calls.append("pause")
+
+    def resume_reading(self) -> None:
+        """Note it."""
+        self.calls.append("resume")
+
+
+@pytest.fixture
+def below() -> RecordingTransport:
+    """The transport itself."""
+    return RecordingTransport()
+
+
+async def test_the_frames_of_one_turn_leave_in_one_write(below: RecordingTransport) -> None:
+    """In their order, at the end of the turn; and so the next ones."""
+    gathered = Gathered(below, asyncio.get_running_loop())
+    for part in (b"busy", b"update", b"idle"):
+        gathered.write(part)
+    assert below.written == []
+    await asyncio.sleep(0)
+    gathered.write(b"next")
+    await asyncio.sleep(0)
+    assert below.written == [b"busyupdateidle", b"next"]
+
+
+async def test_much_is_written_at_once(below: RecordingTransport) -> None:
+    """So that the transport tells the sender when it is full, and nothing large is copied more often than needed."""
+    gathered = Gathered(below, asyncio.get_running_loop())
+    gathered.write(b"x")
+    gathered.write(b"y" * 70_000)
+    assert [len(data) for data in below.written] == [70_001]
+    await asyncio.sleep(0)
+    assert len(below.written) == 1
+
+
+async def test_a_close_comes_after_what_was_written(below: RecordingTransport) -> None:
+    """The close frame, above all."""
+    gathered = Gathered(below, asyncio.get_running_loop())
+    gathered.write(b"close frame")
+    gathered.close()
+    assert (below.written, below.calls) == ([b"close frame"], ["close"])
+    assert gathered.is_closing == below.is_closing
+
+
+async def test_reading_stops_where_messages_pile_up(below: RecordingTransport) -> None:
+    """A message that is taken before the next one comes costs no system call."""
+    gathered = Gathered(below, asyncio.get_running_loop())
+    gathered.has_read()
+    gathered.pause_reading()
+    gathered.resume_reading()
+    assert below.calls == []
+    gathered.has_read()
+    gathered.pause_reading()
+    gathered.has_read()
+    gathered.has_read()
+    assert below.calls == ["pause"]
+    gathered.resume_reading()
+    assert below.calls == ["pause", "resume"]
+
+
+@pytest.mark.parametrize(
+    ("size", "compressed"),
+    [
+        (0, False),
+        (COMPRESS_FROM - 1, False),
+        (COMPRESS_FROM, True),
+        (COMPRESS_UP_TO, True),
+        (COMPRESS_UP_TO + 1, False),
+    ],
+)
+def test_compression_goes_by_size(size: int, *, compressed: bool) -> None:
+    """What is small or huge leaves as it is."""
+    extension = DeflateBySize(True, True, 15, 15, {"level": 1})
+    frame = Frame(Opcode.TEXT, b"x" * size)
+    encoded = extension.encode(frame)
+    assert encoded.rsv1 is compressed
+    assert len(encoded.data) < size if compressed else encoded.data == frame.data
+    if compressed:
+        data = zlib.decompressobj(-15).decompress(bytes(encoded.data) + b"\x00\x00\xff\xff")
+        assert data == frame.data
+
+
+async def served(*, deflate: bool) -> tuple[PageWebSocket, ClientProtocol, RecordingTransport]:
+    """One websocket between a client and an application that sends a small and a large message."""
+
+    async def app(_scope: Any, receive: Any, send: Any) -> None:
+        assert (await receive())["type"] == "websocket.connect"
+        await send({"type": "websocket.accept"})
+        for size in (10, 10_000):
+            await send({"type": "websocket.send", "text": "x" * size})
+        assert (await receive())["text"] == "y" * 5000
+        await send({"type": "websocket.close"})
+
+    config = uvicorn.Config(app, ws=PageWebSocket, ws_per_message_deflate=deflate, log_config=None)
+    config.load()
+    below = RecordingTransport()
+    server = PageWebSocket(config, ServerState(), {}, asyncio.get_running_loop())
+    server.connection_made(below)
+    client = ClientProtocol(parse_uri("ws://localhost/"), extensions=[ClientPerMessageDeflateFactory()])
+    client.send_request(client.connect())
+    return server, client, below
+
+
+@pytest.mark.parametrize("deflate", [True, False])
+async def test_a_conversation(*, deflate: bool) -> None:
+    """Handshake, both directions, and the close, with a client that offers compression."""
+    server, client, below = await served(deflate=deflate)
+    server.data_received(b"".join(client.data_to_send()))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert len(below.written) == 1  # the handshake and both messages
+    client.receive_data(below.written.pop())
+    _response, small, large = client.events_received()
+    assert isinstance(small, Frame)
+    assert isinstance(large, Frame)
+    assert (len(small.data), len(large.data)) == (10, 10_000)
+    assert bool(client.extensions) is deflate
+    client.send_text(b"y" * 5000)
+    server.data_received(b"".join(client.data_to_send()))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    client.receive_data(b"".join(below.written))
+    (closed,) = client.events_received()
+    assert isinstance(closed, Frame)
+    assert closed.opcode is Opcode.CLOSE
+    server.data_received(b"".join(client.data_to_send()))
+    server.connection_lost(None)
+    assert "close" in below.calls
