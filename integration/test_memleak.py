@@ -15,6 +15,7 @@ from integration.support.apps.gallery import gallery
 from integration.support.threaded import ServerThread
 from integration.support.watch import Watch
 from solara_ctx import CloseReason, KernelApp, Settings, get_current_context
+from solara_ctx.web.uvicorn_ws import PageWebSocket
 from tests.support.everything import Panel, use_shell
 from tests.support.reclaim import Deaths
 
@@ -81,18 +82,21 @@ def cut_connections(server: ServerThread) -> None:
 
 
 async def serve_page(
-    serve_here: Callable[..., Awaitable[ServerThread]], **settings: Any
+    serve_here: Callable[..., Awaitable[ServerThread]], ws: Any = "websockets-sansio", **settings: Any
 ) -> tuple[ServerThread, KernelApp]:
     # In a thread, because it reads the frontend's manifest, which nobody should do on an event loop.
     app = await asyncio.to_thread(KernelApp, used_page, settings=Settings(**settings))
     host = Starlette(routes=[Mount("/", app)], lifespan=app.lifespan)
-    return await serve_here(host, ws="websockets-sansio"), app
+    return await serve_here(host, ws=ws), app
 
 
 @pytest.mark.usefixtures("without_gc")
-async def test_a_page_that_is_left_is_gone(page: Page, serve_here: Callable[..., Awaitable[ServerThread]]) -> None:
-    """Navigate away: the beacon closes the kernel, and every object of the page dies."""
-    server, app = await serve_page(serve_here)
+@pytest.mark.parametrize("ws", ["websockets-sansio", PageWebSocket])
+async def test_a_page_that_is_left_is_gone(
+    ws: Any, page: Page, serve_here: Callable[..., Awaitable[ServerThread]]
+) -> None:
+    """Navigate away: the beacon closes the kernel, and every object of the page dies; with our own websocket, too."""
+    server, app = await serve_page(serve_here, ws)
     deaths = await use(page, server, app)
     await page.goto("about:blank")
     await deaths.at_once()

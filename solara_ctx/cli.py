@@ -20,7 +20,7 @@ from solara_ctx.asking import NoAnswer, why, zombies
 from solara_ctx.demo import demo
 from solara_ctx.errors import KernelContextError
 from solara_ctx.leakcheck.options import add_arguments
-from solara_ctx.serving import UsageError, load_page, log_config, redact_logs
+from solara_ctx.serving import UsageError, allow_open_files, load_page, log_config, redact_logs
 from solara_ctx.web.app import KernelApp
 from solara_ctx.web.uvicorn_ws import PageWebSocket
 
@@ -143,6 +143,7 @@ def _serve(
         url = f"http://{host}:{options.port}/"
         threading.Thread(target=_open_when_ready, args=(url,), name="solara-ctx-open", daemon=True).start()
     redact_logs()
+    allow_open_files()
     server = uvicorn.Server(config)
     if reload_dirs is not None:
         ChangeReload(config, target=server.run, sockets=[config.bind_socket()]).run()

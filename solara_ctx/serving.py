@@ -13,6 +13,9 @@ from types import ModuleType
 
 import uvicorn
 
+if sys.platform != "win32":
+    import resource
+
 from solara_ctx.web.access_log import RedactKernelIds
 from solara_ctx.web.app import KernelApp
 
@@ -20,6 +23,14 @@ _DEFAULT_NAME = "page"
 _APP_NAME = "app"
 # What an ASGI app takes: scope, receive, send.  A page function takes one argument at most.
 _ASGI_PARAMETERS = 3
+
+# Each page keeps one file open, its websocket. With fewer than this a server of ordinary size could run out of them.
+_OPEN_FILES = 4096
+# Where the system says "unlimited": some systems refuse that for the soft limit, none of them this.
+_MOST_OPEN_FILES = 1 << 20
+
+
+log = logging.getLogger(__name__)
 
 
 class UsageError(Exception):
@@ -154,3 +165,27 @@ def _load_module(name: str) -> ModuleType:
         if error.name is None or not name.startswith(error.name):
             raise
         raise UsageError(f"there is no module {name}; give MODULE:NAME, or the path of a file ending in .py") from None
+
+
+def allow_open_files() -> None:
+    """Take as many open files as the system lets this process have, and warn where they are few.
+
+    The usual default is 1,024 (the soft limit), of which each page needs one; a process may raise it by itself up to
+    the hard limit.
+    """
+    if sys.platform == "win32":  # which has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            soft = wanted
+        except (OSError, ValueError) as error:
+            log.debug("the limit of open files could not be raised: %s", error)
+    if soft != resource.RLIM_INFINITY and soft < _OPEN_FILES:
+        log.warning(
+            "the system lets this process have %d open files, and each page needs one; more pages than that can't "
+            "connect: raise the limit, with `ulimit -n 65536` in the shell or `LimitNOFILE=65536` in systemd",
+            soft,
+        )

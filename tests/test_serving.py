@@ -1,12 +1,15 @@
 """What the commands share that serve somebody's code."""
 
+import logging
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
+from solara_ctx import serving
 from solara_ctx.serving import UsageError, _is_drive, load_app, load_page, mounted
 from solara_ctx.web.app import KernelApp
 
@@ -113,3 +116,56 @@ def test_kernel_apps_are_found_wherever_they_are_mounted() -> None:
     app = Starlette(routes=[Route("/about", lambda request: None), Mount("/in", inner), Mount("/", second)])
     assert mounted(Around(app)) == [("/in/deep", first), ("", second)]
     assert mounted(alone) == [("", alone)]
+
+
+UNLIMITED = -1
+
+
+@pytest.mark.parametrize(
+    ("before", "asked", "warned"),
+    [
+        ((1024, 524_288), [(524_288, 524_288)], False),
+        ((1024, 1024), [], True),
+        ((1024, 2000), [(2000, 2000)], True),
+        ((1024, UNLIMITED), [(1 << 20, UNLIMITED)], False),
+        ((UNLIMITED, UNLIMITED), [], False),
+        ((70_000, 524_288), [(524_288, 524_288)], False),
+    ],
+)
+def test_as_many_open_files_as_the_system_allows(
+    before: tuple[int, int],
+    asked: list[tuple[int, int]],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    warned: bool,
+) -> None:
+    """The soft limit is raised to the hard one; where that is low, the log says what to do."""
+    calls: list[tuple[int, int]] = []
+    limits = SimpleNamespace(
+        RLIMIT_NOFILE=7,
+        RLIM_INFINITY=UNLIMITED,
+        getrlimit=lambda _: before,
+        setrlimit=lambda _, wanted: calls.append(wanted),
+    )
+    monkeypatch.setattr(serving, "resource", limits)
+    with caplog.at_level(logging.WARNING, "solara_ctx.serving"):
+        serving.allow_open_files()
+    assert calls == asked
+    assert [
+        f"{max(before[0], *(wanted for wanted, _ in asked), 0)} open files" in text for text in caplog.messages
+    ] == ([True] if warned else [])
+
+
+def test_a_limit_that_can_not_be_raised(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """The server starts with what there is."""
+
+    def refuse(*_: object) -> None:
+        raise ValueError("not allowed")
+
+    limits = SimpleNamespace(RLIMIT_NOFILE=7, RLIM_INFINITY=-1, getrlimit=lambda _: (256, 9000), setrlimit=refuse)
+    monkeypatch.setattr(serving, "resource", limits)
+    with caplog.at_level(logging.WARNING, "solara_ctx.serving"):
+        serving.allow_open_files()
+    assert len(caplog.messages) == 1
+    assert "256 open files" in caplog.messages[0]

@@ -31,7 +31,8 @@ class Gathered:
     """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        self._transport = transport
+        self.below = transport
+        """The transport itself."""
         self._loop = loop
         self._parts: list[bytes] = []
         self._bytes = 0
@@ -39,7 +40,7 @@ class Gathered:
         self._paused = False
 
     def __getattr__(self, name: str) -> object:
-        return getattr(self._transport, name)
+        return getattr(self.below, name)
 
     def write(self, data: bytes) -> None:
         """Write at the end of this turn; at once where much has come together."""
@@ -63,18 +64,18 @@ class Gathered:
         self._pause_asked = False
         if self._paused:
             self._paused = False
-            self._transport.resume_reading()
+            self.below.resume_reading()
 
     def has_read(self) -> None:
         """Something was read: stop now, if that was asked for before."""
         if self._pause_asked and not self._paused:
             self._paused = True
-            self._transport.pause_reading()
+            self.below.pause_reading()
 
     def close(self) -> None:
         """Close after what was written."""
         self._flush()
-        self._transport.close()
+        self.below.close()
 
     def _flush(self) -> None:
         if not self._parts:
@@ -82,7 +83,7 @@ class Gathered:
         data = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
         self._parts.clear()
         self._bytes = 0
-        self._transport.write(data)
+        self.below.write(data)
 
 
 class DeflateBySize(PerMessageDeflate):
@@ -127,6 +128,12 @@ class PageWebSocket(WebSocketsSansIOProtocol):
             self.conn.available_extensions = [DeflateBySizeFactory()]
         self._gathered = Gathered(self.transport, self.loop)
         self.transport = cast("asyncio.Transport", self._gathered)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection has ended."""
+        # Nothing is gathered any more; and `patching.connections` takes the transport's own cycle apart.
+        self.transport = self._gathered.below
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come."""

@@ -17,6 +17,7 @@ from websockets.asyncio.client import connect
 
 from solara_ctx import patching
 from solara_ctx.patching import connections
+from solara_ctx.web.uvicorn_ws import PageWebSocket
 from tests.support.fakes import PATIENCE_S
 from tests.support.kernels import patched
 from tests.support.service import eventually
@@ -42,6 +43,7 @@ class Seen:
         for name, part in {
             "protocol": protocol,
             "transport": protocol.transport,
+            **({"socket's transport": protocol.transport.below} if isinstance(protocol, PageWebSocket) else {}),  # type: ignore[attr-defined]
             "connection": protocol.conn,  # type: ignore[union-attr]
             "extension": protocol.conn.extensions[0],  # type: ignore[union-attr]
         }.items():
@@ -51,7 +53,7 @@ class Seen:
         return [name for name, part in self.parts.items() if part() is not None]
 
 
-async def serve_one_connection(*, abort: bool) -> Seen:
+async def serve_one_connection(*, abort: bool, ws: "str | type[asyncio.Protocol]" = "websockets-sansio") -> Seen:
     """A server of uvicorn's, a connection with a message either way, and its end, by a handshake or without a word."""
     seen = Seen()
 
@@ -63,7 +65,7 @@ async def serve_one_connection(*, abort: bool) -> Seen:
         seen.lost.set()
 
     app = Starlette(routes=[WebSocketRoute("/", talk)])
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, ws="websockets-sansio", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, ws=ws, lifespan="off"))
     serving = asyncio.create_task(server.serve())
     async with asyncio.timeout(PATIENCE_S):
         await eventually(lambda: server.started)
@@ -82,11 +84,12 @@ async def serve_one_connection(*, abort: bool) -> Seen:
 
 @pytest.mark.usefixtures("without_gc")
 @pytest.mark.parametrize("abort", [False, True])
-async def test_reference_counting_frees_a_connection(abort: bool) -> None:
-    """Protocol, transport, parser and compression, however it has ended."""
+@pytest.mark.parametrize("ws", ["websockets-sansio", PageWebSocket])
+async def test_reference_counting_frees_a_connection(ws: "str | type[asyncio.Protocol]", *, abort: bool) -> None:
+    """Protocol, transport, parser and compression, however it has ended; of our own websocket, too."""
     with patched():
-        seen = await serve_one_connection(abort=abort)
-        assert len(seen.parts) == 4
+        seen = await serve_one_connection(abort=abort, ws=ws)
+        assert len(seen.parts) == (4 if isinstance(ws, str) else 5)
         assert seen.alive() == []
 
 
