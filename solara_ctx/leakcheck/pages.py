@@ -31,10 +31,21 @@ _GRACE_S = 1
 _MOMENT_S = 0.25
 _POLL_S = 0.01
 _SHOWN = "#solara-app[data-solara-state]:not([data-solara-state=loading]):not([data-solara-state=connecting])"
-# Only a script of the test's own knows more than this of its page.
-_CLICK_ALL = (
-    """() => { for (const button of document.querySelectorAll('#solara-app button:enabled')) button.click() }"""
-)
+# Only a script of the test's own knows more than this of its page.  It waits for the answers, as a person does who
+# looks: a page that is left in the same moment can be gone before the server has heard of the click.
+_CLICK_ALL = """
+() => new Promise((done) => {
+  const root = document.getElementById('solara-app');
+  const buttons = root.querySelectorAll('button:enabled');
+  if (buttons.length === 0) return done();
+  const finish = () => { observer.disconnect(); done(); };
+  let quiet = setTimeout(finish, 500);
+  const observer = new MutationObserver(() => { clearTimeout(quiet); quiet = setTimeout(finish, 50); });
+  setTimeout(finish, 2000);
+  observer.observe(root, { attributes: true, characterData: true, childList: true, subtree: true });
+  for (const button of buttons) button.click();
+})
+"""
 _STATE = "() => document.getElementById('solara-app').dataset.solaraState"
 
 
