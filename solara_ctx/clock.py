@@ -61,22 +61,18 @@ async def wait_within(clock: Clock, future: "asyncio.Future[T]", budget_s: float
     Returns:
         Whether the future is done.  It is left alone either way: neither cancelled nor asked for its outcome.
     """
-    due = clock.now() + budget_s
-    task = asyncio.current_task()
-    while not future.done():
-        first: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        settle = partial(_settle, first)
-        timer = clock.call_at(due, settle)
-        future.add_done_callback(settle)
-        try:
-            await first
-            break
-        except asyncio.CancelledError:
-            if task is not None:
-                task.uncancel()
-        finally:
-            timer.cancel()
-            future.remove_done_callback(settle)
+    if future.done():
+        return True
+    loop = asyncio.get_running_loop()
+    first: asyncio.Future[None] = loop.create_future()
+    settle = partial(_settle, first)
+    timer = clock.call_at(clock.now() + budget_s, settle)
+    future.add_done_callback(settle)
+    try:
+        await wait_through(first)
+    finally:
+        timer.cancel()
+        future.remove_done_callback(settle)
     return future.done()
 
 
