@@ -64,7 +64,7 @@ class KernelSession(Session):
     username = Unicode(_USERNAME)
     key = CBytes(b"")
     check_pid = Bool(default_value=False)
-    pid = Integer(os.getpid())
+    pid = Integer()
     none = b"{}"
 
     def __init__(self, capture: Capture) -> None:
@@ -83,6 +83,9 @@ class KernelSession(Session):
 
     def _key_default(self) -> bytes:
         return b""
+
+    def _pid_default(self) -> int:
+        return os.getpid()  # when somebody asks: a server may fork after it has imported this
 
     @property
     def sinks(self) -> Mapping[str, Sink]:

@@ -80,7 +80,10 @@ class Outbox:
         interpreter while that still works on the next.
         """
         with self._lock:
-            self._held_until = self._loop.time() + _HOLD_S
+            # Not later where it is held already: messages that come one upon the other, while a slow callback works on
+            # the first, would hold back what that has to say for as long as they come.
+            if self._held_until is None:
+                self._held_until = self._loop.time() + _HOLD_S
         if self._hold_timer is None:
             self._hold_timer = self._loop.call_later(_HOLD_S, self._end_hold, context=contextvars.Context())
 

@@ -118,6 +118,9 @@ class DeflateBySizeFactory(ServerPerMessageDeflateFactory):
         )
 
 
+_COMPRESSION = [DeflateBySizeFactory()]  # of nobody: what is agreed on is the connection's
+
+
 class PageWebSocket(WebSocketsSansIOProtocol):
     """One websocket, for `uvicorn.Config(ws=PageWebSocket)`."""
 
@@ -125,7 +128,7 @@ class PageWebSocket(WebSocketsSansIOProtocol):
         """A connection begins."""
         super().connection_made(transport)
         if self.config.ws_per_message_deflate:
-            self.conn.available_extensions = [DeflateBySizeFactory()]
+            self.conn.available_extensions = _COMPRESSION
         self._gathered = Gathered(self.transport, self.loop)
         self.transport = cast("asyncio.Transport", self._gathered)
 

@@ -219,8 +219,26 @@ async def test_an_answer_that_takes_long_leaves_in_parts(monkeypatch: pytest.Mon
     await sender
 
 
-async def test_a_hold_that_was_renewed_lasts_on() -> None:
-    """The timer of the first hold does not cut the second one short."""
+async def test_messages_in_a_row_do_not_prolong_a_hold() -> None:
+    """The first of them is still worked on: what it has to say leaves 5 ms after it has come."""
+    box = outbox()
+    _sent, sender = await sending(box)
+    box.hold()
+    until = box._held_until
+    assert until is not None
+    await asyncio.to_thread(box.put, "progress")
+    box.hold()
+    assert box._held_until == until
+    box.flush()
+    box.hold()
+    assert box._held_until is not None
+    assert box._held_until > until
+    box.close(CloseCode.DONE, "closed")
+    await sender
+
+
+async def test_a_timer_that_is_early_leaves_the_hold() -> None:
+    """The timer of an earlier hold does not cut a later one short."""
     box = outbox()
     sent, sender = await sending(box)
     box.hold()

@@ -25,10 +25,13 @@ def kept() -> widgets.Widget:
 
 
 def circular() -> widgets.Widget:
-    """A cycle of the user's own, out of what no widget knows of."""
+    """A cycle of the user's own, which the kernel's end does not know to cut.
+
+    The label has to be what leads into it: a cycle that nothing leads to goes with any automatic collection, also
+    while the page is still open, and then nothing but reference counting is left to be seen.
+    """
     label = widgets.Label("circular")
-    circle: list[Any] = [label]
-    circle.append(circle)
+    label.companion = {"of": label}
     return label
 
 
