@@ -357,12 +357,14 @@ def matrix(arguments: list[str]) -> None:
 
 
 def bench(arguments: list[str]) -> None:
-    """Run a benchmark of benchmarks/, beside other systems, in a venv of its own: `bench reclaim [arguments]`."""
+    """Run all benchmarks, or one of them: `bench reclaim [arguments]`; beside other systems, in a venv of its own."""
     names = sorted(path.parent.name for path in (ROOT / "benchmarks").glob("*/__main__.py"))
-    if not arguments or arguments[0] not in names:
-        raise Failure(f"say which one: {', '.join(names)}")
+    if arguments and arguments[0] not in names:
+        raise Failure(f"there is no such benchmark; there are: {', '.join(names)}")
     env = Environment(ROOT / ".venv-bench").install("bench")
-    env.run(f"benchmarks.{arguments[0]}", *arguments[1:], hint="read the lines above; there are no figures")
+    for name in arguments[:1] or names:
+        say(f"benchmark {name}")
+        env.run(f"benchmarks.{name}", *arguments[1:], hint="read the lines above; there are no figures")
 
 
 # Looks at the whole process, many times: three times as slow in one that has loaded every test.

@@ -5,8 +5,6 @@ Run it by `python3 dev.py bench reclaim`; `docs/benchmarks.md` says how to read 
 
 import argparse
 import asyncio
-import datetime as dt
-import json
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -14,9 +12,9 @@ from pathlib import Path
 
 from benchmarks.reclaim.report import report
 from benchmarks.reclaim.round import Round, measure
-from benchmarks.reclaim.sides import Ours, Side, Solara
 from benchmarks.support import machine
-from benchmarks.support.process import ROOT, BenchmarkFailed, Bystander
+from benchmarks.support.process import RESULTS, BenchmarkFailed, Bystander
+from benchmarks.support.sides import Ours, Side, Solara
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,18 +25,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BenchmarkFailed as failure:
         print(f"reclaim: {failure}", file=sys.stderr)
         return 1
-    when = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     print(report(rounds, kernels=options.kernels))
-    facts = {"when": when, "kernels": options.kernels, "machine": machine.facts(), "versions": machine.versions()}
-    print("\n" + ", ".join(f"{name} {version}" for name, version in machine.versions().items()))
-    print(", ".join(f"{name}: {value}" for name, value in machine.facts().items()))
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps({**facts, "rounds": [each.as_json() for each in rounds]}, indent=2) + "\n")
+    machine.publish("reclaim", [each.as_json() for each in rounds], options.json, kernels=options.kernels)
     return 0
 
 
 async def _all_rounds(count: int, kernels: int) -> list[Round]:
-    sides: list[Side] = [Ours(), Solara()]
+    pages = Path(__file__).parent
+    sides: list[Side] = [Ours(pages), Solara(pages)]
     rounds: list[Round] = []
     with tempfile.TemporaryDirectory() as folder, Bystander() as bystander:
         for number in range(count):
@@ -54,8 +48,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="dev.py bench reclaim", description=__doc__)
     parser.add_argument("--rounds", type=_positive, default=5, help="how often each side is measured (%(default)s)")
     parser.add_argument("--kernels", type=_positive, default=200, help="how many pages are opened (%(default)s)")
-    default = ROOT / "build" / "benchmarks" / "reclaim.json"
-    parser.add_argument("--json", type=Path, default=default, help="where the figures go (build/benchmarks/)")
+    default = RESULTS / "reclaim.json"
+    parser.add_argument("--json", type=Path, default=default, help="where the figures go (benchmarks/results/)")
     return parser
 
 

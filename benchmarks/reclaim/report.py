@@ -1,14 +1,13 @@
 """The table of the rounds."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from benchmarks.reclaim.round import GRACE_S, REST_S, Round
-from benchmarks.reclaim.sides import Ours, Solara
 from benchmarks.support.figures import Spread, ratios
 from benchmarks.support.probe import TICK_S
-from benchmarks.support.table import render
+from benchmarks.support.sides import Ours, Solara
+from benchmarks.support.table import render, shown
 
 _GRACE = f"{GRACE_S * 1000:.0f} ms after the last close"
 _REST = f"{REST_S:g} s later"
@@ -24,8 +23,8 @@ class _Row:
 
     def cells(self, ours: Sequence[Round], theirs: Sequence[Round]) -> list[str]:
         mine, other = ([self.figure(each) for each in rounds] for rounds in (ours, theirs))
-        ratio = "" if self.floor is None else _shown(ratios(other, mine, floor=self.floor))
-        return [f"{self.label}, {self.unit}", _shown(Spread.of(mine)), _shown(Spread.of(other)), ratio]
+        ratio = "" if self.floor is None else shown(ratios(other, mine, floor=self.floor))
+        return [f"{self.label}, {self.unit}", shown(Spread.of(mine)), shown(Spread.of(other)), ratio]
 
 
 _ROWS = (
@@ -54,8 +53,8 @@ def report(rounds: Sequence[Round], *, kernels: int) -> str:
         rows += [
             [f"{kind} alive, {words}", *(_alive(side, kind, moment) for side in (ours, theirs)), ""] for kind in _KINDS
         ]
-    widgets = [_shown(Spread.of([each.found["widgets"] / kernels for each in side])) for side in (ours, theirs)]
-    threads = [_shown(Spread.of([each.opened.threads for each in side])) for side in (ours, theirs)]
+    widgets = [shown(Spread.of([each.found["widgets"] / kernels for each in side])) for side in (ours, theirs)]
+    threads = [shown(Spread.of([each.opened.threads for each in side])) for side in (ours, theirs)]
     rows += [["widgets per page", *widgets, ""], ["threads with all pages open", *threads, ""]]
     return render(head, rows)
 
@@ -70,17 +69,4 @@ def _rested(each: Round) -> dict[str, int]:
 
 def _alive(rounds: Sequence[Round], kind: str, moment: Callable[[Round], dict[str, int]]) -> str:
     alive = Spread.of([moment(each).get(kind, 0) for each in rounds])
-    return f"{_shown(alive)} of {rounds[0].found[kind]}"
-
-
-def _shown(spread: Spread) -> str:
-    if math.isnan(spread.median):
-        return "unknown"
-    median, low, high = (_digits(value) for value in (spread.median, spread.low, spread.high))
-    return median if low == high else f"{median} ({low} to {high})"
-
-
-def _digits(value: float) -> str:
-    """Three digits that mean something, and no more."""
-    size = abs(value)
-    return f"{value:.0f}" if size >= 100 or value == int(value) else f"{value:.1f}" if size >= 10 else f"{value:.2f}"
+    return f"{shown(alive)} of {rounds[0].found[kind]}"

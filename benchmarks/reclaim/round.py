@@ -5,10 +5,10 @@ import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks.reclaim.sides import OpenPage, Side
 from benchmarks.support import machine
 from benchmarks.support.probe import Answer
 from benchmarks.support.process import BenchmarkFailed, Bystander, Served
+from benchmarks.support.sides import OpenPage, Side
 
 GRACE_S = 0.1
 """How long after the last close is looked."""
@@ -88,7 +88,7 @@ async def measure(side: Side, bystander: Bystander, *, number: int, kernels: int
     Raises:
         BenchmarkFailed: the server or a page does not work.
     """
-    server = Served(list(side.command), log, side.env)
+    server = Served(side.command, log, side.env)
     try:
         return await _measure(side, server, bystander, number=number, kernels=kernels)
     except BenchmarkFailed as failure:

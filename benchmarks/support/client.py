@@ -5,8 +5,9 @@ import json
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from benchmarks.support.process import BenchmarkFailed
@@ -50,11 +51,45 @@ async def request(method: str, host: str, port: int, path: str, headers: Mapping
     return response
 
 
+def message_of(kind: str, content: Json, metadata: Json | None = None) -> str:
+    """A message of a page, as text."""
+    header = {
+        "msg_id": uuid.uuid4().hex,
+        "msg_type": kind,
+        "session": "benchmark",
+        "username": "",
+        "date": "2026-01-01T00:00:00.000000Z",
+        "version": "5.4",
+    }
+    message = {
+        "channel": "shell",
+        "header": header,
+        "parent_header": {},
+        "metadata": metadata or {},
+        "content": content,
+        "buffers": [],
+    }
+    return json.dumps(message)
+
+
+class Socket(Protocol):
+    """A client's websocket."""
+
+    async def send(self, message: str, /) -> None:
+        """Send a text message."""
+
+    async def recv(self) -> str | bytes:
+        """The next message."""
+
+    async def close(self, code: int, /) -> None:
+        """End the connection."""
+
+
 class Channel:
     """The websocket of a page."""
 
-    def __init__(self, socket: ClientConnection) -> None:
-        self._socket = socket
+    def __init__(self, socket: Socket) -> None:
+        self.socket = socket
         self._models: dict[str, str] = {}
 
     @classmethod
@@ -66,23 +101,7 @@ class Channel:
         return cls(socket)
 
     async def send(self, kind: str, content: Json, metadata: Json | None = None) -> None:
-        header = {
-            "msg_id": uuid.uuid4().hex,
-            "msg_type": kind,
-            "session": "benchmark",
-            "username": "",
-            "date": "2026-01-01T00:00:00.000000Z",
-            "version": "5.4",
-        }
-        message = {
-            "channel": "shell",
-            "header": header,
-            "parent_header": {},
-            "metadata": metadata or {},
-            "content": content,
-            "buffers": [],
-        }
-        await self._socket.send(json.dumps(message))
+        await self.socket.send(message_of(kind, content, metadata))
 
     async def until(self, is_wanted: Callable[[Json], bool]) -> Json:
         """Read to the first comm message whose data is wanted; returns that data.
@@ -119,7 +138,7 @@ class Channel:
         """The next message: its type and content; a widget's comm_open is noted."""
         try:
             async with asyncio.timeout(_ANSWER_S):
-                frame = await self._socket.recv()
+                frame = await self.socket.recv()
         except TimeoutError:
             raise BenchmarkFailed(f"the server has not said what was waited for within {_ANSWER_S:g} s") from None
         except ConnectionClosed as closed:
@@ -134,4 +153,4 @@ class Channel:
 
     async def leave(self) -> None:
         """End the connection, and wait until it has ended."""
-        await self._socket.close(_LEAVING)
+        await self.socket.close(_LEAVING)

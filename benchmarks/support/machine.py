@@ -1,7 +1,10 @@
 """On what, and with what, it was measured; nothing that tells whose machine it is."""
 
+import datetime as dt
+import json
 import os
 import platform
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -34,6 +37,16 @@ def facts() -> dict[str, object]:
 def versions() -> dict[str, str]:
     """The packages that the figures depend on."""
     return {name: _version(name) for name in _PACKAGES}
+
+
+def publish(name: str, rounds: Sequence[object], path: Path, **options: object) -> None:
+    """Say with what and on what it was measured, and write every figure of every round."""
+    print("\n" + ", ".join(f"{package} {version}" for package, version in versions().items()))
+    print(", ".join(f"{fact}: {value}" for fact, value in facts().items()))
+    when = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    report = {"benchmark": name, "when": when, **options, "machine": facts(), "versions": versions(), "rounds": rounds}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(report, indent=2) + "\n")
 
 
 def load() -> float:

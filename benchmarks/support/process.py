@@ -10,14 +10,22 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+import psutil
+
 from benchmarks.support.probe import Answer
 
 ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "benchmarks" / "results"
 _STOP_S = 30.0
 
 
 class BenchmarkFailed(Exception):
     """Something did not work, so there is no figure; the message says what."""
+
+
+def clean_environment() -> dict[str, str]:
+    """This process's environment without SOLARA_*: both systems read it, and what is set here is nobody's default."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("SOLARA_")}
 
 
 class Served:
@@ -56,13 +64,17 @@ class Served:
             raise BenchmarkFailed(str(answer["error"]))
         return answer
 
+    def cpu_s(self) -> float:
+        """The processor time that the server has used so far, in seconds; its child processes' too."""
+        process = psutil.Process(self._running().pid)
+        times = [each.cpu_times() for each in (process, *process.children(recursive=True))]
+        return sum(each.user + each.system for each in times)
+
     def log_end(self, lines: int = 30) -> str:
         """The last lines that the server has written."""
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-lines:])
 
     def _start(self) -> None:
-        # Both systems read SOLARA_*: what this machine happens to have set is nobody's default.
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("SOLARA_")}
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "benchmarks.support.served", *self._command],
@@ -70,7 +82,7 @@ class Served:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 cwd=ROOT,
-                env={**clean, **self._env},
+                env={**clean_environment(), **self._env},
             )
 
     def _exchange(self, line: str) -> Answer:

@@ -1,6 +1,9 @@
 """Tables in Markdown: to be read in a terminal, and to be pasted into the documentation."""
 
+import math
 from collections.abc import Sequence
+
+from benchmarks.support.figures import Spread
 
 
 def render(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -16,3 +19,17 @@ def render(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
     rule = [f"{'-' * widths[0]}", *(f"{'-' * (width - 1)}:" for width in widths[1:])]
     return "\n".join([line(head), line(rule), *map(line, rows)])
+
+
+def shown(spread: Spread) -> str:
+    """A figure with its spread."""
+    if math.isnan(spread.median):
+        return "unknown"
+    median, low, high = (_digits(value) for value in (spread.median, spread.low, spread.high))
+    return median if low == high else f"{median} ({low} to {high})"
+
+
+def _digits(value: float) -> str:
+    """Three digits that mean something, and no more."""
+    size = abs(value)
+    return f"{value:.0f}" if size >= 100 or value == int(value) else f"{value:.1f}" if size >= 10 else f"{value:.2f}"

@@ -8,16 +8,29 @@ import json
 import re
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Protocol
 from urllib.parse import urlencode
 
 from benchmarks.support.client import Channel, Json, request
-from benchmarks.support.process import BenchmarkFailed, Served
+from benchmarks.support.process import BenchmarkFailed
 
-_HERE = Path(__file__).parent
+Dial = Callable[[str, str], Awaitable[Channel]]
+"""Opens the websocket at an address, with cookies."""
+
+
+class Address(Protocol):
+    """Where a server listens."""
+
+    @property
+    def host(self) -> str:
+        """Its address."""
+
+    @property
+    def port(self) -> int:
+        """Its port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,35 +44,52 @@ class OpenPage:
 
 
 class Side(ABC):
-    """A system under test."""
+    """A system under test.
+
+    Args:
+        pages: The folder with the page, as an app of each system.
+        dial: How to open websockets.
+    """
 
     name: ClassVar[str]
-    command: ClassVar[tuple[str, ...]]
     env: ClassVar[Mapping[str, str]] = {}
 
-    async def open(self, server: Served) -> OpenPage:
+    def __init__(self, pages: Path, dial: Dial = Channel.open) -> None:
+        self._pages = pages
+        self._dial = dial
+
+    @property
+    @abstractmethod
+    def command(self) -> list[str]:
+        """What serves the page: `MODULE:MAIN` and its arguments."""
+
+    async def open(self, server: Address) -> OpenPage:
         """Open a page, receive its widgets, move its slider, and see the answer."""
         page = await self.connect(server)
         await page.channel.tell_comm(page.slider, {"method": "update", "state": {"value": 42}, "buffer_paths": []})
         await page.channel.until(lambda data: data.get("state") == {"value": "42 squared is 1764"})
         return page
 
-    async def leave(self, server: Served, page: OpenPage) -> None:
+    async def leave(self, server: Address, page: OpenPage) -> None:
         """What a browser does when its tab is closed: the beacon, then the websocket ends."""
         headers = {"Cookie": page.cookies}
         await request("POST", server.host, server.port, page.beacon, headers)
         await page.channel.leave()
 
     @abstractmethod
-    async def connect(self, server: Served) -> OpenPage:
+    async def connect(self, server: Address) -> OpenPage:
         """Load the page, open its websocket, and wait until its function has run."""
 
 
 class Ours(Side):
     name = "solara_ctx"
-    command: ClassVar[tuple[str, ...]] = ("solara_ctx.cli:main", "run", str(_HERE / "ours.py"), "--port", "0")
 
-    async def connect(self, server: Served) -> OpenPage:
+    @property
+    def command(self) -> list[str]:
+        """Its own command line."""
+        return ["solara_ctx.cli:main", "run", str(self._pages / "ours.py"), "--port", "0"]
+
+    async def connect(self, server: Address) -> OpenPage:
         response = await request("GET", server.host, server.port, "/")
         found = re.search(r'id="solara-config">(.*?)</script>', response.body, re.DOTALL)
         if found is None:
@@ -68,7 +98,7 @@ class Ours(Side):
         kernel, page = f"/api/kernels/{config['kernelId']}", config["pageId"]
         query = urlencode({"session_id": page, "location": "/"})
         cookies = response.cookies()
-        channel = await Channel.open(f"ws://{server.host}:{server.port}{kernel}/channels?{query}", cookies)
+        channel = await self._dial(f"ws://{server.host}:{server.port}{kernel}/channels?{query}", cookies)
         await channel.open_comm("solara_ctx.page", {})
         answer = await channel.until(lambda data: "run" in data)
         if answer.get("status") != "ok":
@@ -83,26 +113,26 @@ class Ours(Side):
 
 class Solara(Side):
     name = "Solara"
-    # Production mode is what its documentation deploys, and what turns its `gc.freeze` on. The version check asks a
-    # package index at each start, which has nothing to do with what is measured.
-    command: ClassVar[tuple[str, ...]] = (
-        "solara.__main__:main",
-        "run",
-        str(_HERE / "solara_app.py"),
-        *("--host", "127.0.0.1", "--port", "0", "--production", "--no-open", "--no-check-version"),
-    )
     env: ClassVar[Mapping[str, str]] = {
         "SOLARA_TELEMETRY_MIXPANEL_ENABLE": "false"
     }  # a benchmark tells nobody that it runs
 
-    async def connect(self, server: Served) -> OpenPage:
+    @property
+    def command(self) -> list[str]:
+        """Its own command line."""
+        # Production mode is what its documentation deploys, and what turns its `gc.freeze` on. The version check asks a
+        # package index at each start, which has nothing to do with what is measured.
+        options = ["--host", "127.0.0.1", "--port", "0", "--production", "--no-open", "--no-check-version"]
+        return ["solara.__main__:main", "run", str(self._pages / "solara_app.py"), *options]
+
+    async def connect(self, server: Address) -> OpenPage:
         response = await request("GET", server.host, server.port, "/")
         # Its page makes both ids in the browser.
         kernel, page = str(uuid.uuid4()), str(uuid.uuid4())
         query = urlencode({"session_id": page})
         cookies = response.cookies()
         path = f"/jupyter/api/kernels/{kernel}/channels?{query}"
-        channel = await Channel.open(f"ws://{server.host}:{server.port}{path}", cookies)
+        channel = await self._dial(f"ws://{server.host}:{server.port}{path}", cookies)
         comm = await channel.open_comm("solara.control", {})
         await channel.tell_comm(comm, {"method": "run", "args": {"path": "", "dark": False}})
         await channel.until(lambda data: data.get("method") == "finished")

@@ -1,0 +1,83 @@
+"""What a kernel without widgets costs, from its making to its close: ours, Solara's, and ipykernel's alone.
+
+Run it by `python3 dev.py bench kernel`; `docs/benchmarks.md` says how to read it.
+"""
+
+import argparse
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.kernel.sides import SIDES
+from benchmarks.support import machine
+from benchmarks.support.figures import Spread, ratios
+from benchmarks.support.process import RESULTS, ROOT, BenchmarkFailed, clean_environment
+from benchmarks.support.table import render, shown
+
+_MS, _KB = "ms", "KB"
+Round = dict[str, dict[str, float]]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The entry point; 0, or 1 where something failed and there are no figures."""
+    options = _parser().parse_args(arguments)
+    try:
+        rounds = [_round(number, options.kernels) for number in range(options.rounds)]
+    except BenchmarkFailed as failure:
+        print(f"kernel: {failure}", file=sys.stderr)
+        return 1
+    print(report(rounds))
+    machine.publish("kernel", rounds, options.json, kernels=options.kernels)
+    return 0
+
+
+def report(rounds: Sequence[Round]) -> str:
+    """The median of all rounds and from the lowest to the highest; ratios are of one round each."""
+    head = [f"a kernel without widgets, {len(rounds)} rounds", *SIDES, "Solara's in ours", "ours in the floor's"]
+    rows = []
+    for label, unit, floor in (("made and closed", _MS, 0.001), ("in use while it lives", _KB, 0.1)):
+        figures = {side: [each[side][unit] for each in rounds] for side in SIDES}
+        ours = figures["solara_ctx"]
+        rows.append(
+            [
+                f"{label}, {unit}",
+                *(shown(Spread.of(values)) for values in figures.values()),
+                shown(ratios(figures["Solara"], ours, floor=floor)),
+                shown(ratios(ours, figures["floor"], floor=floor)),
+            ]
+        )
+    return render(head, rows)
+
+
+def _round(number: int, kernels: int) -> Round:
+    # Each goes first in turn.
+    order = list(SIDES)[number % len(SIDES) :] + list(SIDES)[: number % len(SIDES)]
+    result = {side: _one(side, kernels) for side in order}
+    shown_figures = ", ".join(f"{side} {result[side][_MS]:.2f} ms {result[side][_KB]:.1f} KB" for side in SIDES)
+    print(f"round {number + 1}: {shown_figures} (load {machine.load():g})", file=sys.stderr, flush=True)
+    return result
+
+
+def _one(side: str, kernels: int) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.kernel.work", side, str(kernels)]
+    done = subprocess.run(command, cwd=ROOT, env=clean_environment(), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BenchmarkFailed(f"{side}: {done.stderr[-3000:]}")
+    found = json.loads(done.stdout.splitlines()[-1])
+    return {_MS: found["ms"], _KB: math.nan if found["bytes"] is None else found["bytes"] / 1000}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="dev.py bench kernel", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="how often each side is measured (%(default)s)")
+    parser.add_argument("--kernels", type=int, default=300, help="how many kernels per round (%(default)s)")
+    default = RESULTS / "kernel.json"
+    parser.add_argument("--json", type=Path, default=default, help="where the figures go (benchmarks/results/)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
