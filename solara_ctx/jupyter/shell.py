@@ -224,6 +224,15 @@ class KernelShell(ZMQInteractiveShell):
         """Leave `write` of the process's streams alone, which upstream replaces while a cell runs."""
         yield
 
+    @property
+    def excepthook(self) -> Any:
+        """The process's own, which upstream replaces by this one while a cell runs.
+
+        A method of ours would stay with each thread that is made meanwhile (`threading` keeps it for errors at exit),
+        and of two cells that overlap, the second would put back the first one's.
+        """
+        return sys.excepthook
+
     def enable_gui(self, gui: Any = None) -> None:
         """Refuse: an event loop of a GUI would need the main thread.
 

@@ -117,6 +117,15 @@ def test_a_cell_runs(kernel: StandInContext, page: Page) -> None:
     other.close()
 
 
+def test_a_cell_leaves_the_hook_for_uncaught_errors_alone(kernel: StandInContext) -> None:
+    """Upstream puts the shell's own into `sys` while a cell runs, where each thread that is made meanwhile keeps it; of
+    two cells that overlap, the second would put back the first one's for good.
+    """
+    seen = kernel.run(lambda: get_ipython().run_cell("import sys\nsys.excepthook"))
+    assert seen.result == sys.excepthook
+    assert not isinstance(getattr(sys.excepthook, "__self__", None), KernelShell)
+
+
 def test_a_cell_that_fails_is_logged_and_published(
     kernel: StandInContext, page: Page, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import ipywidgets as widgets
 import pytest
+from IPython import get_ipython
 
 from solara_ctx import get_current_context, has_current_context
 from tests.support.everything import everything
@@ -114,6 +115,24 @@ async def test_a_thread_that_refers_to_nothing() -> None:
         timer = threading.Timer(3600, print)
         timer.start()
         timers.append(timer)
+        return everything()
+
+    async with serving(page) as site:
+        visit, deaths = await used(site)
+        await visit.leave()
+        await deaths.at_once()
+    timers[0].cancel()
+    await asyncio.to_thread(timers[0].join, PATIENCE_S)
+
+
+async def test_a_thread_that_a_cell_has_started() -> None:
+    """`threading` keeps with each thread what `sys.excepthook` was when it was made."""
+    timers: list[threading.Timer] = []
+
+    def page() -> widgets.Widget:
+        shell = get_ipython()
+        shell.push({"timers": timers, "Timer": threading.Timer})
+        shell.run_cell("timer = Timer(3600, print)\ntimer.start()\ntimers.append(timer)").raise_error()
         return everything()
 
     async with serving(page) as site:
