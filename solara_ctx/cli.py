@@ -20,7 +20,7 @@ from solara_ctx.asking import NoAnswer, why, zombies
 from solara_ctx.demo import demo
 from solara_ctx.errors import KernelContextError
 from solara_ctx.leakcheck.options import add_arguments
-from solara_ctx.serving import UsageError, allow_open_files, load_page, log_config, redact_logs
+from solara_ctx.serving import UsageError, allow_open_files, load_page, log_config, redact_logs, set_for_production
 from solara_ctx.web.app import KernelApp
 from solara_ctx.web.uvicorn_ws import PageWebSocket
 
@@ -90,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> int:
     target = PageTarget(options.target)
     if not options.reload:
+        set_for_production()
         # Loaded here, so that a mistake is said in one line instead of a server's traceback.
         return _serve(target(), options)
     source = options.target.partition(":")[0]
@@ -106,6 +107,7 @@ def _why(options: argparse.Namespace) -> int:
 
 
 def _demo(options: argparse.Namespace) -> int:
+    set_for_production()
     return _serve(KernelApp(demo), options)
 
 

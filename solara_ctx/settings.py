@@ -22,6 +22,8 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)")
 
 DURATION_FORMS = '"24h", "90s", "500ms", "1h30m", "2d", or seconds such as "30"'
 SIZE_FORMS = '"64MB", "512KiB", or bytes such as "1000000"'
+THRESHOLDS_FORM = '"5000,10,2000"'
+_GENERATIONS = 3
 # A timer further away than this is no use to anybody, and `loop.call_at` overflows some platforms' clocks.
 _LONGEST_S = 10 * 365 * 86400.0
 
@@ -75,6 +77,28 @@ def parse_size(value: object) -> int:
     return int(size)
 
 
+def parse_thresholds(value: object) -> tuple[int, int, int] | None:
+    """Read the garbage collector's thresholds: three whole numbers, "5000,10,2000".
+
+    Raises:
+        ValueError: it is nothing of that kind.
+    """
+    parts = value.split(",") if isinstance(value, str) else value
+    if isinstance(parts, list | tuple) and len(parts) == _GENERATIONS:
+        numbers = [_whole(part) for part in parts]
+        if None not in numbers:
+            first, second, third = (number or 0 for number in numbers)
+            return first, second, third
+    raise ValueError(f"not the collector's thresholds; write them as {THRESHOLDS_FORM}")
+
+
+def _whole(value: object) -> int | None:
+    """A number that `gc.set_threshold` takes, a C int."""
+    if isinstance(value, str) and re.fullmatch(r"\s*\d{1,10}\s*", value, re.ASCII):
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31 else None
+
+
 def _split(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
@@ -96,6 +120,7 @@ def _check_secret(shortest: int) -> Callable[[SecretStr], SecretStr]:
 
 Duration = Annotated[float, BeforeValidator(parse_duration)]
 Size = Annotated[int, BeforeValidator(parse_size)]
+Thresholds = Annotated[tuple[int, int, int], NoDecode, BeforeValidator(parse_thresholds)]
 Origin = Annotated[str, AfterValidator(_check_origin)]
 Secret = Annotated[SecretStr, AfterValidator(_check_secret(1))]
 Key = Annotated[SecretStr, AfterValidator(_check_secret(16))]
@@ -185,6 +210,19 @@ class Settings(BaseSettings):  # type: ignore[explicit-any]  # what pydantic add
         validation_alias=_variable("SOLARA_WEBSOCKET_MAX_FRAME"),
         description="The largest message that a page may send. The server's own limit holds too "
         "(uvicorn: `--ws-max-size`).",
+    )
+    gc_freeze: bool = Field(
+        default=False,
+        validation_alias=_variable("SOLARA_GC_FREEZE"),
+        description="Take all objects that there are when the service starts, the program above all, out of the "
+        "garbage collector's sight, so that its full runs are shorter. On under `solara-ctx run`, but for debug mode "
+        "and `--reload`.",
+    )
+    gc_thresholds: Thresholds | None = Field(
+        default=None,
+        validation_alias=_variable("SOLARA_GC_THRESHOLDS"),
+        description="How often the garbage collector runs by itself, as for `gc.set_threshold`. Closed kernels do not "
+        "need it. Unset: as it is; under `solara-ctx run`, but for debug mode and `--reload`, `5000,10,2000`.",
     )
     allowed_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_split)] = Field(
         default=(),

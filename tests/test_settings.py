@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from solara_ctx.settings import InvalidSettings, Settings, parse_duration, parse_size, variable_names
+from solara_ctx.settings import InvalidSettings, Settings, parse_duration, parse_size, parse_thresholds, variable_names
 
 FIELDS = list(Settings.model_fields)
 READ = {
@@ -24,6 +24,8 @@ READ = {
     "SOLARA_KERNEL_MAILBOX_LIMIT": ("10", 10),
     "SOLARA_KERNEL_OUTBOX_LIMIT": ("1MB", 1_000_000),
     "SOLARA_WEBSOCKET_MAX_FRAME": ("1MiB", 1_048_576),
+    "SOLARA_GC_FREEZE": ("1", True),
+    "SOLARA_GC_THRESHOLDS": (" 5000, 10,2000", (5_000, 10, 2_000)),
     "SOLARA_ALLOWED_ORIGINS": (
         "https://a.example, http://LOCALHOST:8000,",
         ("https://a.example", "http://localhost:8000"),
@@ -257,3 +259,12 @@ def test_no_sizes(text: object) -> None:
     """What is no size, or holds nothing, is refused."""
     with pytest.raises(ValueError, match="not a size; write it as"):
         parse_size(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "700", "1,2", "1,2,3,4", "a,b,c", "1,-2,3", "1.5,2,3", (1, True, 3), 700, "1,2,9999999999"]
+)
+def test_no_thresholds(text: object) -> None:
+    """What the garbage collector would not take is refused."""
+    with pytest.raises(ValueError, match="not the collector's thresholds; write them as"):
+        parse_thresholds(text)

@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from solara_ctx import patching
 from solara_ctx.clock import wait_through
+from solara_ctx.collector import set_collector
 from solara_ctx.current import Handle
 from solara_ctx.errors import KernelLimitReached
 from solara_ctx.jupyter import KernelHost
@@ -149,6 +150,10 @@ class KernelApp:
         signals = StopSignals(self._stop_signalled)
         signals.install()
         service = self._service = _Service(loop, signals)
+        if self.settings.gc_freeze or self.settings.gc_thresholds is not None:
+            service.restore_collector = set_collector(
+                freeze=self.settings.gc_freeze, thresholds=self.settings.gc_thresholds
+            )
         self.leaks.start(
             Surroundings(
                 clock=self.registry.clock, in_background=service.background.submit, on_loop=loop.call_soon_threadsafe
@@ -169,6 +174,7 @@ class KernelApp:
             service.background.close()
             service.signals.remove()
             patching.release()
+            service.restore_collector()
 
     def _stop_signalled(self, resume: Resume) -> None:
         # In a signal handler, between any two instructions of the main thread: only pass it on.
@@ -274,6 +280,11 @@ class _Service:
         self.background = WorkerPool(1, name="solara-ctx-collector")
         self.keeper: asyncio.Task[None] | None = None
         self.drain: asyncio.Task[object] | None = None
+        self.restore_collector: Callable[[], None] = _nothing_to_restore
+
+
+def _nothing_to_restore() -> None:
+    pass
 
 
 def _shut_down(handle: Handle, restart: bool) -> None:  # noqa: FBT001 - the flag of Jupyter's shutdown_request
