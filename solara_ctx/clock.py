@@ -2,11 +2,16 @@
 
 import asyncio
 import contextvars
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, TypeVarTuple
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+# What thousands of kernels or pages need at the same moment is done for so many of them in one turn of the loop: in one
+# turn for all of them it would hold up everybody else.
+PER_TURN = 20
 
 
 class Timer(Protocol):
@@ -74,6 +79,39 @@ async def wait_within(clock: Clock, future: "asyncio.Future[T]", budget_s: float
         timer.cancel()
         future.remove_done_callback(settle)
     return future.done()
+
+
+def runs_here(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether it is *loop* that is running in this thread.  Any thread."""
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False
+
+
+def call_on(loop: asyncio.AbstractEventLoop, callback: Callable[[*Ts], object], *arguments: *Ts) -> None:
+    """Call *callback* in the next turn of *loop*.  Any thread.
+
+    `call_soon_threadsafe` writes to a socket to wake the loop; on its own thread the loop is awake.
+
+    Raises:
+        RuntimeError: the loop is closed.
+    """
+    call = loop.call_soon if runs_here(loop) else loop.call_soon_threadsafe
+    call(callback, *arguments)
+
+
+async def in_turns(act: Callable[[T], object], items: Iterable[T]) -> None:
+    """Call *act* with each of *items*, `PER_TURN` of them in one turn of the loop; also when the task is cancelled
+    meanwhile, as for `wait_through`.  Loop only.
+    """
+    loop = asyncio.get_running_loop()
+    for number, item in enumerate(items):
+        if number and number % PER_TURN == 0:
+            turn: asyncio.Future[None] = loop.create_future()
+            loop.call_soon(_settle, turn)
+            await wait_through(turn)
+        act(item)
 
 
 def _settle(future: "asyncio.Future[None]", *_done: object) -> None:

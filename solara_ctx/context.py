@@ -12,7 +12,7 @@ from typing import Self, TypeVar
 
 from solara_ctx import current, frames
 from solara_ctx.claims import Claims, ReportFuture, announce_end, hand_over
-from solara_ctx.clock import wait_through
+from solara_ctx.clock import runs_here, wait_through
 from solara_ctx.current import Handle
 from solara_ctx.errors import ContextClosed, WrongThread, redact
 from solara_ctx.hooks import Hook
@@ -422,7 +422,7 @@ class VirtualKernelContext:
         future: ReportFuture,
     ) -> None:
         loop = self._owner.loop
-        if _is_running(loop):
+        if runs_here(loop):
             # At once, not in the next turn: in between, a page could connect to a kernel that is as good as culled.
             step(future)
             return
@@ -439,13 +439,6 @@ class VirtualKernelContext:
                 f"the page table of kernel {self._shown_id}",
                 instead="call loop.call_soon_threadsafe(context.page_close, page_id) or the like",
             )
-
-
-def _is_running(loop: asyncio.AbstractEventLoop) -> bool:
-    try:
-        return asyncio.get_running_loop() is loop
-    except RuntimeError:
-        return False
 
 
 def _log_restart(shown_id: str, before: int) -> None:

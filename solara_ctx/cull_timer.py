@@ -5,13 +5,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
-from solara_ctx.clock import Clock, Timer
+from solara_ctx.clock import PER_TURN, Clock, Timer
 from solara_ctx.culling import Deadlines
 
 T = TypeVar("T")
-
-# Deadlines handled in one turn of the loop, so that thousands at the same moment do not stall it.
-_CULLS_PER_TURN = 20
 
 
 class CullTimer:
@@ -78,7 +75,7 @@ class CullTimer:
 
     def _cull_due(self) -> None:
         self._timer = self._timer_due = None
-        for kernel_id in self._deadlines.pop_due(self._clock.now(), at_most=_CULLS_PER_TURN):
+        for kernel_id in self._deadlines.pop_due(self._clock.now(), at_most=PER_TURN):
             done, closing = self._waiting.pop(kernel_id, None), self._cull(kernel_id)
             if closing is not None and done is not None:
                 closing.add_done_callback(partial(_settle, done))

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from typing import NamedTuple
 
-from solara_ctx.clock import Clock, LoopClock, wait_within
+from solara_ctx.clock import Clock, LoopClock, in_turns, wait_within
 from solara_ctx.context import VirtualKernelContext
 from solara_ctx.cull_timer import CullTimer
 from solara_ctx.current import Handle
@@ -116,8 +116,9 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         self._loop = asyncio.get_running_loop()
         self.loop_thread = threading.get_ident()
         self.clock: Clock = clock or LoopClock(self._loop)
-        self.workers = workers or WorkerPool(self.settings.kernel_threads)
-        self.closers = closers or Closers()
+        starter = WorkerPool(1, name="solara-ctx-starter")
+        self.workers = workers or WorkerPool(self.settings.kernel_threads, starter=starter)
+        self.closers = closers or Closers(starter=starter)
         self._scrub_threads = scrub_threads or _leave_threads_alone
         self._watch = watch or _watch_nothing
         self._draining = self._drained = False
@@ -134,10 +135,16 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
             The kernels that were not closed in time; each is named in the log.
         """
         self.begin_drain()
-        closing = {context: asyncio.wrap_future(context.close(reason)) for context in self.values()}
+        until = self.clock.now() + self.settings.kernel_drain_timeout
+        closing: dict[VirtualKernelContext, asyncio.Future[CloseReport]] = {}
+
+        def close(context: VirtualKernelContext) -> None:
+            closing[context] = asyncio.wrap_future(context.close(reason))
+
+        await in_turns(close, self.values())
         if closing:
             everything = asyncio.gather(*closing.values(), return_exceptions=True)
-            await wait_within(self.clock, everything, self.settings.kernel_drain_timeout)
+            await wait_within(self.clock, everything, until - self.clock.now())
         late = [context for context, future in closing.items() if not future.done()]
         for context in late:
             log.error(

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from solara_ctx import current
+from solara_ctx.clock import call_on
 from solara_ctx.current import Handle
 from solara_ctx.errors import redact
 from solara_ctx.hooks import Hook, HookStack
@@ -148,7 +149,7 @@ class KernelRun:
 def _settle_from_anywhere(loop: asyncio.AbstractEventLoop, future: "asyncio.Future[None]") -> None:
     # A job that a teardown has given up on may outlive the loop.
     with contextlib.suppress(RuntimeError):
-        loop.call_soon_threadsafe(_settle, future)
+        call_on(loop, _settle, future)
 
 
 def _settle(future: "asyncio.Future[None]") -> None:

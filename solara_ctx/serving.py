@@ -31,7 +31,7 @@ _OPEN_FILES = 4096
 # Where the system says "unlimited": some systems refuse that for the soft limit, none of them this.
 _MOST_OPEN_FILES = 1 << 20
 
-# A run over the young takes as long as there are young objects: with 5,000 of them it is done in 2 ms, with 50,000 in 20.
+# A run over the young takes as long as there are young objects: 2 ms with 5,000 of them, 20 ms with 50,000.
 # A run over all, which stops everybody for a time that grows with the number of pages, comes after a hundred million
 # objects that were not freed, instead of each time that they have become a quarter more.
 _PRODUCTION = {"SOLARA_GC_FREEZE": "1", "SOLARA_GC_THRESHOLDS": "5000,10,2000"}

@@ -84,10 +84,15 @@ _COMPUTING_STEPS = 1
 class Closers:
     """The threads that run the steps of teardowns; one that a step blocks for longer than its budget is replaced."""
 
-    def __init__(self, waiting: WorkerPool | None = None, computing: WorkerPool | None = None) -> None:
-        self.waiting = waiting or WorkerPool(_WAITING_STEPS, name="solara-ctx-closer")
+    def __init__(
+        self,
+        waiting: WorkerPool | None = None,
+        computing: WorkerPool | None = None,
+        starter: WorkerPool | None = None,
+    ) -> None:
+        self.waiting = waiting or WorkerPool(_WAITING_STEPS, name="solara-ctx-closer", starter=starter)
         """For user code: hooks, the end of the app, and widgets with a `close` of their own."""
-        self.computing = computing or WorkerPool(_COMPUTING_STEPS, name="solara-ctx-closer-computing")
+        self.computing = computing or WorkerPool(_COMPUTING_STEPS, name="solara-ctx-closer-computing", starter=starter)
         """For the end of all other widgets, and of the kernel."""
 
     @property

@@ -5,6 +5,7 @@ callback that blocks for ever would keep a stopped server alive; and a thread th
 to everybody else.
 """
 
+import contextlib
 import contextvars
 import itertools
 import logging
@@ -12,6 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from solara_ctx import frames
@@ -37,11 +39,26 @@ class WorkerPool:
     """Runs jobs on daemon threads, at most *limit* at a time.  Safe from any thread.
 
     A job takes no argument and should not raise: whoever submits knows what to do with an error.
+
+    Args:
+        limit: How many threads there may be, without those that are stuck.
+        name: Of the threads.
+        idle_s: How long a thread without a job waits until it ends.
+        starter: Starts the threads, and is closed with the pool.  Without one, whoever submits starts them, and waits
+            until the new thread has had the interpreter; the event loop has better things to do while others want that.
     """
 
-    def __init__(self, limit: int, *, name: str = "solara-ctx-worker", idle_s: float = _IDLE_S) -> None:
+    def __init__(
+        self,
+        limit: int,
+        *,
+        name: str = "solara-ctx-worker",
+        idle_s: float = _IDLE_S,
+        starter: "WorkerPool | None" = None,
+    ) -> None:
         self._name = name
         self._idle_s: float | None = idle_s
+        self._starter = starter
         # Protects every field below.  Held for O(1) work only, never while a job runs.
         self._lock = threading.Condition(threading.Lock())
         self._limit = limit
@@ -86,7 +103,7 @@ class WorkerPool:
                 self._lock.notify()
             start = self._take_room()
         if start:
-            self._start_thread()
+            self._have_thread_started()
 
     def give_up_on_one(self) -> Callable[[], None]:
         """A job is stuck: let another thread take its place.
@@ -98,7 +115,7 @@ class WorkerPool:
             self._stuck += 1
             start = self._take_room()
         if start:
-            self._start_thread()
+            self._have_thread_started()
         return self._recover_one
 
     def fix(self, threads: int) -> None:
@@ -120,6 +137,8 @@ class WorkerPool:
         with self._lock:
             self._closed = True
             self._lock.notify_all()
+        if self._starter is not None:
+            self._starter.close()
 
     def _take_room(self) -> bool:
         """Whether one more thread is to be started by the caller, without the lock.
@@ -137,6 +156,25 @@ class WorkerPool:
     def _recover_one(self) -> None:
         with self._lock:
             self._stuck -= 1
+
+    def _have_thread_started(self) -> None:
+        starter, claims = self._starter, [None]
+        if starter is None:
+            self._start_thread()
+            return
+        start = partial(self._start_if_claimed, claims)
+        try:
+            starter.submit(start)
+            failed = not starter.threads  # the system has had no thread to give, not even for this
+        except RuntimeError:  # it is closed
+            failed = True
+        if failed:
+            start()
+
+    def _start_if_claimed(self, claims: list[None]) -> None:
+        with contextlib.suppress(IndexError):  # taken by the other of the two who may try
+            claims.pop()
+            self._start_thread()
 
     def _start_thread(self) -> None:
         thread = threading.Thread(target=self._work, name=f"{self._name}-{next(_numbers)}", daemon=True)

@@ -1,6 +1,7 @@
 """The command line."""
 
 import importlib
+import os
 import pickle
 from pathlib import Path
 
@@ -21,6 +22,12 @@ def other():
 
 number = 3
 '''
+
+
+@pytest.fixture(autouse=True)
+def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command line owns its process, and sets defaults in its environment."""
+    monkeypatch.setattr(os, "environ", os.environ.copy())
 
 
 @pytest.fixture

@@ -2,13 +2,14 @@
 
 import asyncio
 import contextvars
+import itertools
 import threading
 
 import pytest
 
-from solara_ctx.clock import LoopClock, wait_through, wait_within
+from solara_ctx.clock import PER_TURN, LoopClock, call_on, in_turns, runs_here, wait_through, wait_within
 from tests.support.fakes import FakeClock
-from tests.support.service import turns
+from tests.support.service import eventually, turns
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="empty")
 
@@ -96,3 +97,63 @@ async def test_a_wait_is_not_ended_by_cancelling_the_waiter() -> None:
     future.set_result(None)
     await waiter
     assert reached == ["the end"]
+
+
+async def test_a_call_comes_in_the_next_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the loop's own thread without waking it, from others with."""
+    loop = asyncio.get_running_loop()
+    called: list[str] = []
+    woken: list[None] = []
+    wake = loop._write_to_self  # type: ignore[attr-defined]
+
+    def counted() -> None:
+        woken.append(None)
+        wake()
+
+    monkeypatch.setattr(loop, "_write_to_self", counted)
+    assert runs_here(loop)
+    call_on(loop, called.append, "here")
+    assert called == []
+    await asyncio.sleep(0)
+    assert called == ["here"]
+    assert woken == []
+
+    def elsewhere() -> None:
+        assert not runs_here(loop)
+        call_on(loop, called.append, "there")
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    await eventually(lambda: len(called) == 2)
+    assert called == ["here", "there"]
+    assert woken
+    thread.join()
+
+
+def test_there_is_no_call_on_a_loop_that_has_ended() -> None:
+    """As with asyncio's own."""
+    loop = asyncio.new_event_loop()
+    loop.close()
+    with pytest.raises(RuntimeError):
+        call_on(loop, print)
+
+
+async def test_what_is_for_many_takes_several_turns() -> None:
+    """Others have theirs in between; whoever cancels it meanwhile changes nothing."""
+    done: list[int] = []
+    seen: list[int] = []
+    work = asyncio.create_task(in_turns(done.append, range(3 * PER_TURN + 1)))
+    while not work.done():
+        await asyncio.sleep(0)
+        seen.append(len(done))
+        work.cancel()
+    await work
+    assert done == [*range(3 * PER_TURN + 1)]
+    assert {later - earlier for earlier, later in itertools.pairwise(seen)} <= {0, 1, PER_TURN}
+
+
+async def test_what_is_for_few_takes_one_turn() -> None:
+    """As if it were a loop."""
+    done: list[int] = []
+    await in_turns(done.append, range(PER_TURN))
+    assert len(done) == PER_TURN

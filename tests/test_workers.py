@@ -399,6 +399,63 @@ def test_who_submits_many_jobs_waits_for_one_thread(monkeypatch: pytest.MonkeyPa
         job.end()
 
 
+def test_a_starter_starts_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All but its own, so that the event loop waits for none of them; it ends with the pool."""
+    started_by: dict[str, str] = {}
+    start = threading.Thread.start
+
+    def noted(thread: threading.Thread) -> None:
+        started_by[thread.name.rpartition("-")[0]] = threading.current_thread().name.rpartition("-")[0]
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", noted)
+    starter = WorkerPool(1, name="the-starter")
+    pool = WorkerPool(2, name="the-worker", starter=starter)
+    first, second = Blocking(), Blocking()
+    pool.submit(first)
+    assert first.has_begun()
+    pool.submit(second)
+    assert second.has_begun()
+    assert started_by == {
+        "the-worker": "the-starter",
+        "the-starter": threading.current_thread().name.rpartition("-")[0],
+    }
+    pool.close()
+    until(lambda: starter.threads == 0)
+    first.end()
+    second.end()
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_where_the_starter_is_no_help_the_thread_is_started_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, closed: bool
+) -> None:
+    """It is closed, or the system has no thread for it; what it has to do then, it may still do, to no harm."""
+    starter = WorkerPool(1, name="the-starter")
+    pool = WorkerPool(2, name="the-worker", starter=starter)
+    start = threading.Thread.start
+
+    def start_or_not(thread: threading.Thread) -> None:
+        if thread.name.startswith("the-starter"):
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    if closed:
+        starter.close()
+    else:
+        monkeypatch.setattr(threading.Thread, "start", start_or_not)
+    job = Blocking()
+    pool.submit(job)
+    assert job.has_begun()
+    monkeypatch.setattr(threading.Thread, "start", start)
+    assert starter.queued == (0 if closed else 1)
+    if not closed:
+        run(starter, lambda: None)
+    assert pool.threads == 1
+    pool.close()
+    job.end()
+
+
 def test_where_the_system_has_no_more_threads_those_that_are_there_go_on(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -191,14 +191,16 @@ class KernelApp:
             service.keeper.add_done_callback(lambda _: resume())
             service.loop.call_soon_threadsafe(service.keeper.cancel)
 
-    def _begin_drain(self, service: "_Service") -> "asyncio.Task[object]":
+    def _begin_drain(self, service: "_Service") -> "asyncio.Task[None]":
         """Tell the pages, and begin to close the kernels; once, however often it is asked for."""
         if service.drain is None:
             self.registry.begin_drain()
-            self._channels.close_all(CloseCode.GOING_AWAY, CloseReason.SERVER_SHUTDOWN)
-            drain = self.registry.drain(CloseReason.SERVER_SHUTDOWN)
-            service.drain = service.loop.create_task(drain, context=contextvars.Context())
+            service.drain = service.loop.create_task(self._drain(), context=contextvars.Context())
         return service.drain
+
+    async def _drain(self) -> None:
+        await self._channels.close_all(CloseCode.GOING_AWAY, CloseReason.SERVER_SHUTDOWN)
+        await self.registry.drain(CloseReason.SERVER_SHUTDOWN)
 
     async def _start_if_nobody_did(self) -> None:
         service = self._service
@@ -279,7 +281,7 @@ class _Service:
         self.alive = True
         self.background = WorkerPool(1, name="solara-ctx-collector")
         self.keeper: asyncio.Task[None] | None = None
-        self.drain: asyncio.Task[object] | None = None
+        self.drain: asyncio.Task[None] | None = None
         self.restore_collector: Callable[[], None] = _nothing_to_restore
 
 

@@ -10,6 +10,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from solara_ctx.clock import in_turns
 from solara_ctx.context import VirtualKernelContext
 from solara_ctx.errors import KernelContextError
 from solara_ctx.lifecycle import CloseCode
@@ -56,10 +57,9 @@ class Channels:
         """How many were opened since the service began."""
         return self._opened_total
 
-    def close_all(self, code: CloseCode, reason: str) -> None:
+    async def close_all(self, code: CloseCode, reason: str) -> None:
         """Tell every page that its connection ends, and why."""
-        for outbox in list(self._open):
-            outbox.close(code, reason)
+        await in_turns(lambda outbox: outbox.close(code, reason), list(self._open))
 
     async def serve(self, websocket: WebSocket) -> None:
         """One websocket, from its handshake to its end."""
@@ -85,7 +85,7 @@ class Channels:
             # First of all: what follows may have to wait for a page that does not answer.
             self._open.discard(outbox)
             _disconnect(context_ref, page_id, number)
-            if receiver is not None:
+            if receiver is not None and not receiver.done():
                 receiver.cancel()
                 await asyncio.wait((receiver,))
         if end is not None:

@@ -7,6 +7,7 @@ from collections import deque
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from solara_ctx.clock import call_on
 from solara_ctx.lifecycle import CloseCode
 
 # How long a page may take to read what was sent before the end.
@@ -101,7 +102,7 @@ class Outbox:
                 self._end = (int(code), reason)
                 self._wake_sender()
                 if not self._loop.is_closed():
-                    self._loop.call_soon_threadsafe(self._limit_the_wait)
+                    call_on(self._loop, self._limit_the_wait)
 
     async def send_to(self, websocket: WebSocket) -> tuple[int, str] | None:
         """Send what comes until the outbox is closed.
@@ -162,7 +163,7 @@ class Outbox:
         self._bytes = 0
         self._end = (CloseCode.TRY_AGAIN_LATER, "overloaded")
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._stop_sending)
+            call_on(self._loop, self._stop_sending)
 
     def _limit_the_wait(self) -> None:
         if self._sender is not None:
@@ -182,4 +183,4 @@ class Outbox:
             return
         self._wake_scheduled = True
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._wake.set)
+            call_on(self._loop, self._wake.set)

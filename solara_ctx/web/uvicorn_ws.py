@@ -9,6 +9,7 @@ no connection keeps a compressor for the next one.
 """
 
 import asyncio
+import random
 from collections.abc import Sequence
 from typing import cast
 
@@ -23,6 +24,10 @@ COMPRESS_FROM = 4096
 COMPRESS_UP_TO = 1_000_000
 """Bytes.  A larger one would hold up everybody else: the event loop compresses a megabyte in about 10 ms."""
 _WRITE_THROUGH = 65_536
+_EARLY = 0.25  # of the time between two pings
+# Ending a connection takes 0.2 ms: 10,000 in this time leave half of it to others, and to the kernels that close.
+_SHUTDOWN_S = 4.0
+_MANY = 10_000
 
 
 class Gathered:
@@ -126,6 +131,7 @@ class PageWebSocket(WebSocketsSansIOProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A connection begins."""
+        self._shutdown_timer: asyncio.TimerHandle | None = None
         super().connection_made(transport)
         if self.config.ws_per_message_deflate:
             self.conn.available_extensions = _COMPRESSION
@@ -136,7 +142,27 @@ class PageWebSocket(WebSocketsSansIOProtocol):
         """The connection has ended."""
         # Nothing is gathered any more; and `patching.connections` takes the transport's own cycle apart.
         self.transport = self._gathered.below
+        if self._shutdown_timer is not None:
+            self._shutdown_timer.cancel()
         super().connection_lost(exc)
+
+    def schedule_ping(self) -> None:
+        """Ping again, at a time of its own: the pings of pages that connected together, or that one pause has held up,
+        would come together ever after.
+        """
+        super().schedule_ping()
+        if self.ping_timer is not None:
+            due = self.ping_timer.when()
+            self.ping_timer.cancel()
+            early_s = (due - self.loop.time()) * random.uniform(0, _EARLY)  # noqa: S311 - chance, not secrecy
+            self.ping_timer = self.loop.call_at(due - early_s, self.send_keepalive_ping)
+
+    def shutdown(self) -> None:
+        """The server stops: end the connection, each at a time of its own; ten thousand at once would take seconds."""
+        if self._shutdown_timer is None:
+            spread_s = _SHUTDOWN_S * min(1.0, len(self.connections) / _MANY)
+            delay_s = random.uniform(0, spread_s)  # noqa: S311 - as above
+            self._shutdown_timer = self.loop.call_later(delay_s, super().shutdown)
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come."""

@@ -219,8 +219,9 @@ async def test_an_answer_that_takes_long_leaves_in_parts(monkeypatch: pytest.Mon
     await sender
 
 
-async def test_messages_in_a_row_do_not_prolong_a_hold() -> None:
+async def test_messages_in_a_row_do_not_prolong_a_hold(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first of them is still worked on: what it has to say leaves 5 ms after it has come."""
+    monkeypatch.setattr("solara_ctx.web.outbox._HOLD_S", 60.0)
     box = outbox()
     _sent, sender = await sending(box)
     box.hold()

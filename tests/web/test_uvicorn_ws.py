@@ -1,18 +1,20 @@
 """The websocket of uvicorn that gathers, reads on, and compresses by size."""
 
 import asyncio
+import random
 import zlib
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import uvicorn
 from uvicorn.server import ServerState
 from websockets.client import ClientProtocol
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
-from websockets.frames import Frame, Opcode
+from websockets.frames import Close, Frame, Opcode
 from websockets.uri import parse_uri
 
 from solara_ctx.web.uvicorn_ws import COMPRESS_FROM, COMPRESS_UP_TO, DeflateBySize, Gathered, PageWebSocket
+from tests.support.service import eventually
 
 
 class RecordingTransport(asyncio.Transport):
@@ -127,7 +129,10 @@ async def served(*, deflate: bool) -> tuple[PageWebSocket, ClientProtocol, Recor
         await send({"type": "websocket.accept"})
         for size in (10, 10_000):
             await send({"type": "websocket.send", "text": "x" * size})
-        assert (await receive())["text"] == "y" * 5000
+        message = await receive()
+        if message["type"] == "websocket.disconnect":
+            return
+        assert message["text"] == "y" * 5000
         await send({"type": "websocket.close"})
 
     config = uvicorn.Config(app, ws=PageWebSocket, ws_per_message_deflate=deflate, log_config=None)
@@ -165,3 +170,59 @@ async def test_a_conversation(*, deflate: bool) -> None:
     server.data_received(b"".join(client.data_to_send()))
     server.connection_lost(None)
     assert "close" in below.calls
+
+
+async def test_no_two_connections_ping_together() -> None:
+    """Each at a time of its own, no later than it should, and never much earlier; there is one timer at a time."""
+    loop = asyncio.get_running_loop()
+    dues = []
+    for _ in range(20):
+        server, client, _below = await served(deflate=False)
+        begun = loop.time()
+        server.data_received(b"".join(client.data_to_send()))
+        await asyncio.sleep(0)
+        server.start_keepalive()
+        assert server.ping_timer is not None
+        dues.append(server.ping_timer.when() - begun)
+        server.connection_lost(None)
+    assert all(0.7 * 20 < due < 20.5 for due in dues)
+    assert max(dues) - min(dues) > 1
+
+
+async def test_a_server_that_stops_ends_its_connections_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many take their time; few end at once, with the code that says so."""
+    server, client, below = await served(deflate=False)
+    server.data_received(b"".join(client.data_to_send()))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    client.receive_data(b"".join(below.written))
+    client.events_received()
+    below.written.clear()
+    monkeypatch.setattr(random, "uniform", lambda _low, high: high)
+    server.connections = cast("Any", range(10_000))
+    server.shutdown()
+    assert server._shutdown_timer is not None
+    assert 3.9 < server._shutdown_timer.when() - asyncio.get_running_loop().time() <= 4.0
+    server._shutdown_timer.cancel()
+    server._shutdown_timer = None
+    server.connections = {server}
+    server.shutdown()
+    server.shutdown()
+    await eventually(lambda: "close" in below.calls)
+    client.receive_data(b"".join(below.written))
+    (closed,) = client.events_received()
+    assert isinstance(closed, Frame)
+    assert Close.parse(closed.data).code == 1012
+    server.connection_lost(None)
+
+
+async def test_a_connection_that_ends_meanwhile_is_not_kept() -> None:
+    """Neither by a ping that was due, nor by the end that it does not need any more."""
+    server, client, _below = await served(deflate=False)
+    server.data_received(b"".join(client.data_to_send()))
+    await asyncio.sleep(0)
+    server.shutdown()
+    timer = server._shutdown_timer
+    assert timer is not None
+    server.connection_lost(None)
+    assert timer.cancelled()
