@@ -238,8 +238,9 @@ async def test_messages_in_a_row_do_not_prolong_a_hold(monkeypatch: pytest.Monke
     await sender
 
 
-async def test_a_timer_that_is_early_leaves_the_hold() -> None:
+async def test_a_timer_that_is_early_leaves_the_hold(monkeypatch: pytest.MonkeyPatch) -> None:
     """The timer of an earlier hold does not cut a later one short."""
+    monkeypatch.setattr("solara_ctx.web.outbox._HOLD_S", 60.0)
     box = outbox()
     sent, sender = await sending(box)
     box.hold()
