@@ -113,7 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--storm", type=int, default=5_000, help="how many of them in a storm (%(default)s)")
     parser.add_argument("--peer-pages", type=int, default=300, help="how many beside Solara (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="how often beside Solara (%(default)s)")
-    parser.add_argument("--seconds", type=float, default=15.0, help="for how long clicks are measured (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=20.0, help="for how long clicks are measured (%(default)s)")
     parser.add_argument("--only", nargs="+", choices=_PARTS, help="some parts only")
     default = RESULTS / "pages.json"
     parser.add_argument("--json", type=Path, default=default, help="where the figures go (benchmarks/results/)")

@@ -96,7 +96,7 @@ class Answers:
 
     @classmethod
     def of(cls, taken: list[float]) -> "Answers":
-        percent = statistics.quantiles(taken, n=100)
+        percent = statistics.quantiles(taken, n=100, method="inclusive")  # of few, too
         return cls(len(taken), percent[49], percent[98], max(taken))
 
 
@@ -178,7 +178,7 @@ async def dial(url: str, cookies: str) -> Channel:
     return Channel(await LeanSocket.connect(url, cookies))
 
 
-async def until(is_so: Callable[[], bool], what: str, within_s: float = _ANSWER_S) -> None:
+async def until(is_so: Callable[[], bool], what: str, within_s: float = _ANSWER_S, *, every_s: float = _POLL_S) -> None:
     """Wait for it.
 
     Raises:
@@ -188,4 +188,4 @@ async def until(is_so: Callable[[], bool], what: str, within_s: float = _ANSWER_
     while not is_so():
         if time.perf_counter() > deadline:
             raise BenchmarkFailed(f"{what} have not come within {within_s:g} s")
-        await asyncio.sleep(_POLL_S)
+        await asyncio.sleep(every_s)

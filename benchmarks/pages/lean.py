@@ -50,6 +50,8 @@ class LeanSocket(asyncio.Protocol):
                 await self._until(lambda: self._opened)
         except TimeoutError:
             raise BenchmarkFailed(f"the websocket was not open within {_HANDSHAKE_S:g} s") from None
+        except OSError as error:
+            raise BenchmarkFailed(f"the websocket can't be opened: {error}") from None
         return self
 
     def listen(self, listener: Listener) -> None:
@@ -89,8 +91,9 @@ class LeanSocket(asyncio.Protocol):
         return payload.decode() if opcode == TEXT else payload
 
     async def close(self, code: int) -> None:
-        """End the connection."""
-        self.write(frame(CLOSE, struct.pack("!H", code)))
+        """End the connection, if the server has not done so already."""
+        if self.end is None:
+            self.write(frame(CLOSE, struct.pack("!H", code)))
         if self._transport is not None:
             self._transport.close()
 
@@ -129,7 +132,7 @@ class LeanSocket(asyncio.Protocol):
             self.write(frame(PONG, payload))
         elif opcode == CLOSE:
             self.write(frame(CLOSE, payload[:2]))
-            self.end = payload.decode(errors="replace")
+            self.end = f"{int.from_bytes(payload[:2])} {payload[2:].decode(errors='replace')}"
         elif opcode != PONG and self._listener is not None:
             self._listener(payload)
         elif opcode != PONG:

@@ -25,6 +25,8 @@ _DONE_S = 120.0
 _CULL_S = 6.0
 _DROPPED_S = 4.0
 """When the drop is over and no kernel is due yet."""
+_LOOK_S = 0.2
+"""How often the log is read, which takes a processor for some milliseconds."""
 _HOOKS = "BENCHMARK_HOOKS"
 
 
@@ -127,7 +129,7 @@ async def _culls(stage: _Stage) -> list[Storm]:
     await asyncio.sleep(_DROPPED_S)
     drop = await _end(stage, "connections reset at once", count, _DROPPED_S, count)
     await _begin(stage)
-    await until(lambda: stage.closed("culled") == count, f"the culls of {count} kernels", _DONE_S)
+    await until(lambda: stage.closed("culled") == count, f"the culls of {count} kernels", _DONE_S, every_s=_LOOK_S)
     seconds = time.perf_counter() - begun - _CULL_S
     cull = await _end(stage, "culled at once", count, seconds, stage.hooks_run())
     await _all_answer([one])

@@ -94,10 +94,16 @@ class Served:
 
         Returns:
             How late the loop was until its end, and how many seconds it took until the process was gone.
+
+        Raises:
+            BenchmarkFailed: it does not end.
         """
         begun = time.perf_counter()
         late = await self.ask("stop")
-        await asyncio.to_thread(self._running().wait, _STOP_S)
+        try:
+            await asyncio.to_thread(self._running().wait, _STOP_S)
+        except subprocess.TimeoutExpired:
+            raise BenchmarkFailed(f"the server's loop has ended, its process not, within {_STOP_S:g} s") from None
         return late, time.perf_counter() - begun
 
     def log_end(self, lines: int = 30) -> str:
