@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from benchmarks.reclaim.round import GRACE_S, REST_S, Round
 from benchmarks.support.figures import Spread, ratios
-from benchmarks.support.probe import TICK_S
+from benchmarks.support.lateness import TICK_S
 from benchmarks.support.sides import Ours, Solara
 from benchmarks.support.table import render, shown
 

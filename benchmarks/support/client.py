@@ -34,21 +34,31 @@ async def request(method: str, host: str, port: int, path: str, headers: Mapping
     """One request on a connection of its own.
 
     Raises:
-        BenchmarkFailed: the answer is an error.
+        BenchmarkFailed: the answer is an error, or does not come.
     """
-    reader, writer = await asyncio.open_connection(host, port)
     given = {"Host": f"{host}:{port}", "Connection": "close", "Content-Length": "0", **(headers or {})}
     lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in given.items()), "", ""]
-    writer.write("\r\n".join(lines).encode())
-    head, _, body = (await reader.read()).decode().partition("\r\n\r\n")
-    writer.close()
-    await writer.wait_closed()
+    try:
+        async with asyncio.timeout(_ANSWER_S):
+            answer = await _exchange(host, port, "\r\n".join(lines).encode())
+    except TimeoutError:
+        raise BenchmarkFailed(f"{method} {path} was not answered within {_ANSWER_S:g} s") from None
+    head, _, body = answer.decode().partition("\r\n\r\n")
     first, *rest = head.split("\r\n")
     pairs = (line.partition(":") for line in rest)
     response = Response(int(first.split()[1]), tuple((name.lower(), value.strip()) for name, _, value in pairs), body)
     if response.status >= 400:
         raise BenchmarkFailed(f"{method} {path} was answered with {response.status}: {body[:500]}")
     return response
+
+
+async def _exchange(host: str, port: int, data: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection(host, port)
+    writer.write(data)
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return answer
 
 
 def message_of(kind: str, content: Json, metadata: Json | None = None) -> str:

@@ -8,49 +8,28 @@ import asyncio
 import gc
 import json
 import os
+import signal
 import sys
 import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 from typing import TextIO
 
 import psutil
 import uvicorn
 
 from benchmarks.support.allocated import in_use
+from benchmarks.support.lateness import Late, Lateness
 
 Answer = dict[str, object]
 Kinds = dict[str, Callable[[type], bool]]
 
-TICK_S = 0.002
-"""How often the loop has to be on time. A pause that begins between two ticks is seen shorter by up to this much."""
 _READY_S = 60.0
 _CLOSED_S = 300.0
 _POLL_S = 0.01
 _ONLY_COUNTED = frozenset({"widgets"})  # so many that references to them would weigh in what is measured
-
-
-class Lateness:
-    """How late an event loop comes to a timer that is due: what every other page of the server has to wait."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._longest_s = 0.0
-        loop.call_soon_threadsafe(self._next)
-
-    def take(self) -> float:
-        """The longest lateness, in seconds, since the last call of this method."""
-        longest, self._longest_s = self._longest_s, 0.0
-        return longest
-
-    def _next(self) -> None:
-        due = time.perf_counter() + TICK_S
-        self._loop.call_later(TICK_S, self._tick, due)
-
-    def _tick(self, due: float) -> None:
-        self._longest_s = max(self._longest_s, time.perf_counter() - due)
-        self._next()
 
 
 class Watched:
@@ -93,14 +72,15 @@ class Probe(threading.Thread):
         self._closed_events: Sequence[threading.Event] = ()
         self._lateness: Lateness | None = None
         self._begun_s = 0.0
+        self._stopping = False
         self._follow_uvicorn()
 
     def run(self) -> None:
         for line in self._questions:
             name, *numbers = json.loads(line)
-            answer: Answer = getattr(self, f"on_{name}")(*numbers)
-            self._answers.write(json.dumps(answer) + "\n")
-            self._answers.flush()
+            answer: Answer | None = getattr(self, f"on_{name}")(*numbers)
+            if answer is not None:
+                self._answer(answer)
         for server, _loop in self._served:
             server.should_exit = True
 
@@ -153,7 +133,7 @@ class Probe(threading.Thread):
         return {
             "alive": self._watched.alive(),
             "seconds": closed_s - self._begun_s,
-            "longest_pause": self._take_lateness(),
+            "longest_pause": self._take_lateness().longest,
             **memory(),
         }
 
@@ -161,20 +141,47 @@ class Probe(threading.Thread):
         """Let the system do whatever it does by itself after a close, and look again."""
         self._take_lateness()  # what looking has cost before is not the system's
         time.sleep(seconds)
-        return {"alive": self._watched.alive(), "longest_pause": self._take_lateness(), **memory()}
+        return {"alive": self._watched.alive(), "longest_pause": self._take_lateness().longest, **memory()}
 
-    def _take_lateness(self) -> float:
-        return 0.0 if self._lateness is None else self._lateness.take()
+    def on_lateness(self) -> Answer:
+        """How late the loop was since it was last asked, or since `begin`."""
+        return dict(asdict(self._take_lateness()))
+
+    def on_stop(self) -> None:
+        """The process is asked to end, as by its supervisor; the answer comes from the loop, as its last act."""
+        self.on_begin()
+        self._stopping = True
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def _answer(self, answer: Answer) -> None:
+        self._answers.write(json.dumps(answer) + "\n")
+        self._answers.flush()
+
+    def _take_lateness(self) -> Late:
+        return Late(0.0, 0.0, 0.0) if self._lateness is None else self._lateness.take()
+
+    def _has_shut_down(self) -> None:
+        """Uvicorn has ended its connections and the app's lifespan; it raises the signal again after this, and the
+        process is gone before anything else could run.
+        """
+        if self._stopping and self._lateness is not None:
+            late = asdict(self._lateness.take_at_end())
+            self._answer({"seconds": time.perf_counter() - self._begun_s, **late})
 
     def _follow_uvicorn(self) -> None:
-        original = uvicorn.Server.serve
-        served = self._served
+        original, original_end = uvicorn.Server.serve, uvicorn.Server.shutdown
+        served, then = self._served, self._has_shut_down
 
         async def serve(server: uvicorn.Server, sockets: list[object] | None = None) -> None:
             served.append((server, asyncio.get_running_loop()))
             await original(server, sockets)  # type: ignore[arg-type]
 
+        async def shutdown(server: uvicorn.Server, sockets: list[object] | None = None) -> None:
+            await original_end(server, sockets)  # type: ignore[arg-type]
+            then()
+
         uvicorn.Server.serve = serve  # type: ignore[method-assign, assignment]
+        uvicorn.Server.shutdown = shutdown  # type: ignore[method-assign, assignment]
 
 
 def jupyter_kinds() -> Kinds:

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +18,7 @@ from benchmarks.support.probe import Answer
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
 _STOP_S = 30.0
+_ANSWER_S = 300.0
 
 
 class BenchmarkFailed(Exception):
@@ -57,9 +59,14 @@ class Served:
         """Ask the probe.
 
         Raises:
-            BenchmarkFailed: it says that something went wrong, or the process has ended.
+            BenchmarkFailed: it says that something went wrong, or nothing for minutes, or the process has ended.
         """
-        answer = await asyncio.to_thread(self._exchange, json.dumps([question, *numbers]))
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                answer = await asyncio.to_thread(self._exchange, json.dumps([question, *numbers]))
+        except TimeoutError:
+            self.kill()  # which also ends the thread that reads
+            raise BenchmarkFailed(f"the probe has not answered {question!r} within {_ANSWER_S:g} s") from None
         if "error" in answer:
             raise BenchmarkFailed(str(answer["error"]))
         return answer
@@ -69,6 +76,35 @@ class Served:
         process = psutil.Process(self._running().pid)
         times = [each.cpu_times() for each in (process, *process.children(recursive=True))]
         return sum(each.user + each.system for each in times)
+
+    def threads(self) -> int:
+        """How many threads the system sees."""
+        return int(psutil.Process(self._running().pid).num_threads())
+
+    def open_files(self) -> int:
+        """How many file descriptors are open, sockets included."""
+        return int(psutil.Process(self._running().pid).num_fds())
+
+    def kill(self) -> None:
+        """End the process at once, where its end is of no interest and would take long."""
+        self._running().kill()
+
+    async def stop(self) -> tuple[Answer, float]:
+        """Let the system ask the server to end, and wait until it has.
+
+        Returns:
+            How late the loop was until its end, and how many seconds it took until the process was gone.
+
+        Raises:
+            BenchmarkFailed: it does not end.
+        """
+        begun = time.perf_counter()
+        late = await self.ask("stop")
+        try:
+            await asyncio.to_thread(self._running().wait, _STOP_S)
+        except subprocess.TimeoutExpired:
+            raise BenchmarkFailed(f"the server's loop has ended, its process not, within {_STOP_S:g} s") from None
+        return late, time.perf_counter() - begun
 
     def log_end(self, lines: int = 30) -> str:
         """The last lines that the server has written."""

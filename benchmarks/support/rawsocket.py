@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from benchmarks.support.process import BenchmarkFailed
 
-_TEXT, _BINARY, _CLOSE, _PING, _PONG = 1, 2, 8, 9, 10
+TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 _ANSWER_S = 60.0
 _SMALL, _MEDIUM = 126, 1 << 16
 
@@ -31,27 +31,17 @@ class RawSocket:
         parts = urlsplit(url)
         connection = socket.create_connection((parts.hostname or "", parts.port or 80), timeout=_ANSWER_S)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        lines = [
-            f"GET {parts.path}?{parts.query} HTTP/1.1",
-            f"Host: {parts.netloc}",
-            "Upgrade: websocket",
-            "Connection: Upgrade",
-            f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}",
-            "Sec-WebSocket-Version: 13",
-            f"Cookie: {cookies}",
-        ]
-        connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
+        connection.sendall(handshake(url, cookies))
         self = cls(connection)
         while b"\r\n\r\n" not in self._buffer:
             self._read()
         head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
-        if b" 101 " not in head.partition(b"\r\n")[0]:
-            raise BenchmarkFailed(f"the server refuses the websocket: {head.decode(errors='replace')}")
+        check_answer(head)
         return self
 
     def put(self, message: bytes) -> None:
         """Send a text message."""
-        self._socket.sendall(_frame(_TEXT, message))
+        self._socket.sendall(frame(TEXT, message))
 
     def take(self) -> bytes:
         """The next message.
@@ -60,16 +50,16 @@ class RawSocket:
             BenchmarkFailed: the server has closed the connection, or says nothing.
         """
         while True:
-            frame = self._next_frame()
-            if frame is None:
+            found = take_frame(self._buffer)
+            if found is None:
                 self._read()
                 continue
-            opcode, payload = frame
-            if opcode == _PING:
-                self._socket.sendall(_frame(_PONG, payload))
-            elif opcode == _CLOSE:
+            opcode, payload, self._buffer = found
+            if opcode == PING:
+                self._socket.sendall(frame(PONG, payload))
+            elif opcode == CLOSE:
                 raise BenchmarkFailed(f"the server has closed the websocket: {payload!r}")
-            elif opcode != _PONG:
+            elif opcode != PONG:
                 self._opcode = opcode
                 return payload
 
@@ -80,27 +70,12 @@ class RawSocket:
     async def recv(self) -> str | bytes:
         """As `websockets` has it."""
         payload = self.take()
-        return payload.decode() if self._opcode == _TEXT else payload
+        return payload.decode() if self._opcode == TEXT else payload
 
     async def close(self, code: int) -> None:
         """End the connection."""
-        self._socket.sendall(_frame(_CLOSE, struct.pack("!H", code)))
+        self._socket.sendall(frame(CLOSE, struct.pack("!H", code)))
         self._socket.close()
-
-    def _next_frame(self) -> tuple[int, bytes] | None:
-        data = self._buffer
-        if len(data) < 2:
-            return None
-        size, begin = data[1] & 127, 2
-        if size >= _SMALL:
-            width = 2 if size == _SMALL else 8
-            if len(data) < 2 + width:
-                return None
-            size, begin = int.from_bytes(data[2 : 2 + width]), 2 + width
-        if len(data) < begin + size:
-            return None
-        self._buffer = data[begin + size :]
-        return data[0] & 15, data[begin : begin + size]
 
     def _read(self) -> None:
         try:
@@ -112,7 +87,44 @@ class RawSocket:
         self._buffer += data
 
 
-def _frame(opcode: int, payload: bytes) -> bytes:
+def handshake(url: str, cookies: str) -> bytes:
+    """The request that opens a websocket."""
+    parts = urlsplit(url)
+    lines = [
+        f"GET {parts.path}?{parts.query} HTTP/1.1",
+        f"Host: {parts.netloc}",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}",
+        "Sec-WebSocket-Version: 13",
+        f"Cookie: {cookies}",
+    ]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+def check_answer(head: bytes) -> None:
+    """Raises BenchmarkFailed where the server refuses."""
+    if b" 101 " not in head.partition(b"\r\n")[0]:
+        raise BenchmarkFailed(f"the server refuses the websocket: {head.decode(errors='replace')}")
+
+
+def take_frame(data: bytes) -> tuple[int, bytes, bytes] | None:
+    """The opcode and payload of the first frame, and what comes after it; None where it has not come as a whole."""
+    if len(data) < 2:
+        return None
+    size, begin = data[1] & 127, 2
+    if size >= _SMALL:
+        width = 2 if size == _SMALL else 8
+        if len(data) < 2 + width:
+            return None
+        size, begin = int.from_bytes(data[2 : 2 + width]), 2 + width
+    if len(data) < begin + size:
+        return None
+    return data[0] & 15, data[begin : begin + size], data[begin + size :]
+
+
+def frame(opcode: int, payload: bytes) -> bytes:
+    """A frame as a client sends it."""
     size = len(payload)
     if size < _SMALL:
         head = struct.pack("!BB", 0x80 | opcode, 0x80 | size)

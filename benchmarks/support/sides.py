@@ -39,6 +39,8 @@ class OpenPage:
 
     channel: Channel
     slider: str
+    url: str
+    """Of its websocket."""
     cookies: str
     beacon: str
 
@@ -98,7 +100,15 @@ class Ours(Side):
         kernel, page = f"/api/kernels/{config['kernelId']}", config["pageId"]
         query = urlencode({"session_id": page, "location": "/"})
         cookies = response.cookies()
-        channel = await self._dial(f"ws://{server.host}:{server.port}{kernel}/channels?{query}", cookies)
+        url = f"ws://{server.host}:{server.port}{kernel}/channels?{query}"
+        return await self._join(url, cookies, f"{kernel}/pages/{page}/close")
+
+    async def come_back(self, page: OpenPage) -> OpenPage:
+        """What its frontend does when the connection of a page was lost: the same kernel, the same page."""
+        return await self._join(page.url, page.cookies, page.beacon)
+
+    async def _join(self, url: str, cookies: str, beacon: str) -> OpenPage:
+        channel = await self._dial(url, cookies)
         await channel.open_comm("solara_ctx.page", {})
         answer = await channel.until(lambda data: "run" in data)
         if answer.get("status") != "ok":
@@ -108,7 +118,7 @@ class Ours(Side):
         await channel.tell_comm(control, {"method": "request_states"})
         states = (await channel.until(lambda data: data.get("method") == "update_states"))["states"]
         slider = next(model for model, state in _items(states) if state["model_name"] == "IntSliderModel")
-        return OpenPage(channel, slider, cookies, f"{kernel}/pages/{page}/close")
+        return OpenPage(channel, slider, url, cookies, beacon)
 
 
 class Solara(Side):
@@ -131,14 +141,14 @@ class Solara(Side):
         kernel, page = str(uuid.uuid4()), str(uuid.uuid4())
         query = urlencode({"session_id": page})
         cookies = response.cookies()
-        path = f"/jupyter/api/kernels/{kernel}/channels?{query}"
-        channel = await self._dial(f"ws://{server.host}:{server.port}{path}", cookies)
+        url = f"ws://{server.host}:{server.port}/jupyter/api/kernels/{kernel}/channels?{query}"
+        channel = await self._dial(url, cookies)
         comm = await channel.open_comm("solara.control", {})
         await channel.tell_comm(comm, {"method": "run", "args": {"path": "", "dark": False}})
         await channel.until(lambda data: data.get("method") == "finished")
         # As its frontend does: each widget has come in a message of its own.
         slider = await channel.model("IntSliderModel")
-        return OpenPage(channel, slider, cookies, f"/_solara/api/close/{kernel}?{query}")
+        return OpenPage(channel, slider, url, cookies, f"/_solara/api/close/{kernel}?{query}")
 
 
 def _items(states: object) -> list[tuple[str, Json]]:

@@ -1,0 +1,124 @@
+"""Ten thousand pages in one process: what each keeps, what a click among them costs, and storms; Solara beside.
+
+Run it by `python3 dev.py bench pages`; `docs/benchmarks.md` says how to read it.
+"""
+
+import argparse
+import asyncio
+import resource
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from benchmarks.pages import blocked, many, report, storms
+from benchmarks.pages.crowd import dial
+from benchmarks.support import machine
+from benchmarks.support.process import RESULTS, BenchmarkFailed, Bystander
+from benchmarks.support.sides import Ours, Side, Solara
+
+_HERE = Path(__file__).parent
+_SIZES = (10, 100, 1000)
+_SPARE_FILES = 200
+Part = Callable[[argparse.Namespace, Path], Awaitable[dict[str, object]]]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The entry point; 0, or 1 where something failed and there are no figures."""
+    options = _parser().parse_args(arguments)
+    try:
+        _allow_open_files(max(options.pages, options.storm) + _SPARE_FILES)
+        found = asyncio.run(_parts(options))
+    except BenchmarkFailed as failure:
+        print(f"pages: {failure}", file=sys.stderr)
+        return 1
+    machine.publish("pages", [found], options.json, pages=options.pages, load=machine.load())
+    return 0
+
+
+async def _parts(options: argparse.Namespace) -> dict[str, object]:
+    found: dict[str, object] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name in options.only or _PARTS:
+            found[name] = await _PARTS[name](options, Path(folder, "server.log"))
+    return found
+
+
+async def _many(options: argparse.Namespace, log: Path) -> dict[str, object]:
+    smaller = [size for size in _SIZES if size < options.pages]
+    sizes = await many.measure(Ours(_HERE, dial), log, [*smaller, options.pages], options.seconds)
+    bare = many.bare(options.pages)
+    _show(report.many(sizes, bare))
+    _show(report.cost(sizes))
+    return {"sizes": [asdict(size) for size in sizes], "bare": asdict(bare)}
+
+
+async def _storms(options: argparse.Namespace, log: Path) -> dict[str, object]:
+    with Bystander() as bystander:
+        found = await storms.measure(options.storm, bystander)
+    _show(report.storms(found))
+    return {"storms": [asdict(storm) for storm in found]}
+
+
+async def _blocked(options: argparse.Namespace, log: Path) -> dict[str, object]:
+    echoes = await blocked.share_of_the_gil(log)
+    sides: list[Side] = [Ours(_HERE, dial), Solara(_HERE, dial)]
+    found = {side.name: await blocked.measure(side, log) for side in sides}
+    exhausted = await blocked.exhausted(sides[0], log)
+    _show(report.blocked(found, echoes, exhausted))
+    plain = {name: {kind: asdict(each) for kind, each in figures.items()} for name, figures in found.items()}
+    return {
+        **plain,
+        "floor": {name: asdict(each) for name, each in echoes.items()},
+        "exhausted": asdict(exhausted),
+    }
+
+
+async def _peer(options: argparse.Namespace, log: Path) -> dict[str, object]:
+    sides: list[Side] = [Ours(_HERE, dial), Solara(_HERE, dial)]
+    found: dict[str, list[report.Peer]] = {side.name: [] for side in sides}
+    for number in range(options.rounds):
+        bare = many.bare(options.peer_pages)
+        # Each goes first every other time: what wears on during a run, such as heat, wears on both.
+        for side in sides if number % 2 == 0 else sides[::-1]:
+            (size,) = await many.measure(side, log, [options.peer_pages], options.seconds)
+            found[side.name].append(report.Peer(size, bare))
+    _show(report.peers(found[Ours.name], found[Solara.name]))
+    return {name: [asdict(each) for each in rounds] for name, rounds in found.items()}
+
+
+_PARTS: dict[str, Part] = {"many": _many, "storms": _storms, "blocked": _blocked, "peer": _peer}
+
+
+def _show(table: str) -> None:
+    print(f"{table}\n", flush=True)
+
+
+def _allow_open_files(wanted: int) -> None:
+    """Let this process, and the servers that it starts, have as many open files as the system allows.
+
+    Raises:
+        BenchmarkFailed: those are too few.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        raise BenchmarkFailed(f"the system allows {hard} open files, and {wanted} are needed: fewer --pages will do")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard == resource.RLIM_INFINITY else hard, hard))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="dev.py bench pages", description=__doc__)
+    parser.add_argument("--pages", type=int, default=10_000, help="how many pages of ours (%(default)s)")
+    parser.add_argument("--storm", type=int, default=5_000, help="how many of them in a storm (%(default)s)")
+    parser.add_argument("--peer-pages", type=int, default=300, help="how many beside Solara (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="how often beside Solara (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=20.0, help="for how long clicks are measured (%(default)s)")
+    parser.add_argument("--only", nargs="+", choices=_PARTS, help="some parts only")
+    default = RESULTS / "pages.json"
+    parser.add_argument("--json", type=Path, default=default, help="where the figures go (benchmarks/results/)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,154 @@
+"""The tables."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from benchmarks.pages.blocked import BLOCKED, Exhausted, Figures
+from benchmarks.pages.many import RATE, Memory, Size
+from benchmarks.pages.storms import Storm
+from benchmarks.support.figures import Spread, ratios
+from benchmarks.support.sides import Ours, Solara
+from benchmarks.support.table import render, shown
+
+_MS, _KB = 1000.0, 0.001
+_POOL = 64
+_A_FEW = 8
+_MOST_KB = 60.0
+_LATE_MS = 20.0
+_STALL_MS = 50.0
+_FLAT = 1.5
+"""A heap of a gigabyte misses the processor's caches more often than one of 50 MB, whatever a server does."""
+_SHARE = 1.5
+"""What is lost to threads that compute is measured with a few answers only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """One system with as many pages as Solara can take."""
+
+    size: Size
+    bare: Memory
+
+
+def many(sizes: Sequence[Size], bare: Memory) -> str:
+    """What the largest size keeps, and whether that is within its bound."""
+    last = sizes[-1]
+    rows = [
+        _bounded("server threads", last.threads, _POOL + _A_FEW),
+        _bounded("file descriptors per page", last.files_per_page, 1.01),
+        _bounded("KB per page in use, above its widgets", (last.page.in_use - bare.in_use) * _KB, _MOST_KB),
+        _bounded("KB per page of the process, above its widgets", (last.page.uss - bare.uss) * _KB, _MOST_KB),
+        _free("KB in use for the widgets of a page, without a server", bare.in_use * _KB),
+        _bounded(f"loop late, p99, ms, {RATE:g} clicks a second", last.late.p99 * _MS, _LATE_MS),
+        _free("loop late at worst, ms", last.late.longest * _MS),
+        _free("loop late at worst while the pages open, ms", max(size.late_opening.longest for size in sizes) * _MS),
+        _free("click to answer, median, ms", last.answers.p50 * _MS),
+        _free("click to answer, p99, ms", last.answers.p99 * _MS),
+    ]
+    return render([f"{last.pages} pages", "measured", "bound", ""], rows)
+
+
+def cost(sizes: Sequence[Size]) -> str:
+    """What a click costs at each size; the largest in the smallest's."""
+    first, last = sizes[0], sizes[-1]
+    rows = []
+    for label, figure, bound in _COSTS:
+        ratio = figure(last) / figure(first) if figure(first) else 0.0
+        verdict = ["", ""] if bound is None else [f"<= {bound:g}", "met" if ratio <= bound else "missed"]
+        rows.append([label, *(_one(figure(size)) for size in sizes), _one(ratio), *verdict])
+    return render(["pages", *(str(size.pages) for size in sizes), "last in first's", "bound", ""], rows)
+
+
+def storms(found: Sequence[Storm]) -> str:
+    """How late the loop was at worst in each."""
+    head = ["a storm", "pages", "loop late at worst, ms", "bound", "", "idle process, ms", "over after, s", "done"]
+    rows = [
+        [
+            storm.what,
+            str(storm.pages),
+            *_bounded("", storm.longest_s * _MS, _STALL_MS)[1:],
+            _one(storm.noise_s * _MS),
+            _one(storm.seconds),
+            f"{storm.done} of {storm.pages}",
+        ]
+        for storm in found
+    ]
+    return render(head, rows)
+
+
+def blocked(found: dict[str, Figures], echoes: Figures, exhausted: Exhausted) -> str:
+    """What other kernels' blocking does to the answers of one page."""
+    head = ["one page's answers, ms", "alone: median", "p99", "meanwhile: median", "p99", "longest", "bound", ""]
+    share_ms = _lost_ms(echoes, "echo by a thread")
+    rows = []
+    for kind in ("sleep", "compute"):
+        for side, figures in found.items():
+            alone = figures[kind].alone.p50 * _MS
+            most = alone * _SHARE + (1.0 if kind == "sleep" else share_ms * _SHARE)
+            bound = most if side == Ours.name else None
+            rows.append(_blocked_row(f"{side}, {BLOCKED} others {kind}", figures, kind, bound))
+    rows += [_blocked_row(f"{name}, {BLOCKED} threads compute", echoes, name, None) for name in echoes]
+    workers = ", ".join(f"{name} {count}" for name, count in exhausted.workers.items())
+    return (
+        f"{render(head, rows)}\n\n"
+        f"{exhausted.blocked} kernels sleep at once: the answer to another page takes {exhausted.waited_s:.2f} s, of "
+        f"{exhausted.left_s:.2f} s until they wake; /resourcez: {workers}"
+    )
+
+
+def peers(ours: Sequence[Peer], theirs: Sequence[Peer]) -> str:
+    """Both systems with as many pages; ratios are of one round each."""
+    head = [f"{ours[0].size.pages} pages each, {len(ours)} rounds", Ours.name, Solara.name, "ratio"]
+    rows = []
+    for label, figure, floor in _PEERS:
+        mine, other = ([figure(each) for each in rounds] for rounds in (ours, theirs))
+        ratio = shown(ratios(other, mine, floor=floor))
+        rows.append([label, shown(Spread.of(mine)), shown(Spread.of(other)), ratio])
+    return render(head, rows)
+
+
+_Cost = tuple[str, Callable[[Size], float], float | None]
+_COSTS: tuple[_Cost, ...] = (
+    ("server's CPU per click, ms", lambda size: size.cpu_per_click_s * _MS, _FLAT),
+    ("click to answer, median, ms", lambda size: size.answers.p50 * _MS, _FLAT),
+    ("click to answer, p99, ms", lambda size: size.answers.p99 * _MS, None),
+    ("loop late, p99, ms", lambda size: size.late.p99 * _MS, None),
+    ("CPU without any clicks, %", lambda size: size.idle_cpu * 100, None),
+    ("KB per page in use, widgets included", lambda size: size.page.in_use * _KB, None),
+)
+_PEERS: tuple[tuple[str, Callable[[Peer], float], float], ...] = (
+    ("KB per page in use", lambda each: each.size.page.in_use * _KB, 1),
+    ("the same above the bare widgets", lambda each: (each.size.page.in_use - each.bare.in_use) * _KB, 1),
+    ("KB per page of the process", lambda each: each.size.page.uss * _KB, 1),
+    ("server threads", lambda each: each.size.threads, 1),
+    ("file descriptors per page", lambda each: each.size.files_per_page, 0.01),
+    ("loop late, p99, ms", lambda each: each.size.late.p99 * _MS, 2),
+    ("loop late at worst, ms", lambda each: each.size.late.longest * _MS, 2),
+    ("click to answer, median, ms", lambda each: each.size.answers.p50 * _MS, 0.01),
+    ("click to answer, p99, ms", lambda each: each.size.answers.p99 * _MS, 0.01),
+    ("server's CPU per click, ms", lambda each: each.size.cpu_per_click_s * _MS, 0.01),
+    ("CPU without any clicks, %", lambda each: each.size.idle_cpu * 100, 1),
+)
+
+
+def _bounded(label: str, figure: float, bound: float) -> list[str]:
+    return [label, _one(figure), f"<= {bound:.3g}", "met" if figure <= bound else "missed"]
+
+
+def _free(label: str, figure: float) -> list[str]:
+    return [label, _one(figure), "", ""]
+
+
+def _blocked_row(label: str, figures: Figures, kind: str, bound_ms: float | None) -> list[str]:
+    alone, meanwhile = figures[kind].alone, figures[kind].meanwhile
+    times = [alone.p50, alone.p99, meanwhile.p50, meanwhile.p99, meanwhile.longest]
+    verdict = ["", ""] if bound_ms is None else _bounded("", meanwhile.p50 * _MS, bound_ms)[2:]
+    return [label, *(_one(each * _MS) for each in times), *verdict]
+
+
+def _lost_ms(figures: Figures, kind: str) -> float:
+    return (figures[kind].meanwhile.p50 - figures[kind].alone.p50) * _MS
+
+
+def _one(figure: float) -> str:
+    return shown(Spread(figure, figure, figure))
