@@ -70,6 +70,10 @@ class Served:
         times = [each.cpu_times() for each in (process, *process.children(recursive=True))]
         return sum(each.user + each.system for each in times)
 
+    def fds(self) -> int:
+        """How many files and sockets the server has open."""
+        return psutil.Process(self._running().pid).num_fds()
+
     def log_end(self, lines: int = 30) -> str:
         """The last lines that the server has written."""
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-lines:])
