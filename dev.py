@@ -31,7 +31,7 @@ Command = Sequence[str | Path]
 ROOT = Path(__file__).resolve().parent
 FRONTEND = ROOT / "frontend"
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-BROWSER_VARIABLE = "SOLARA_CTX_CHROMIUM"  # integration/ reads it
+BROWSER_VARIABLE = "SOLARA_CTX_CHROMIUM"  # integration/ and benchmarks/browser read it
 DOWNLOAD_LIMIT_S = 60.0  # a good line needs 20 s; a download that hangs says nothing at all
 INDEX_HINT = "read the lines above; mostly the package index could not be reached"
 
@@ -212,7 +212,7 @@ def browser(env: Environment) -> Path:
         if found is not None and ask(found, "--version") is not None:
             return found
     raise Failure(
-        "no Chromium for the integration tests, and none could be installed. Install one and set "
+        "no Chromium was found, and none could be installed. Install one and set "
         f"{BROWSER_VARIABLE}=/its/path, or, where that download is not blocked, run "
         f"`{env.path.name}/bin/playwright install chromium`"
     )
@@ -364,7 +364,8 @@ def bench(arguments: list[str]) -> None:
     env = Environment(ROOT / ".venv-bench").install("bench")
     for name in arguments[:1] or names:
         say(f"benchmark {name}")
-        env.run(f"benchmarks.{name}", *arguments[1:], hint="read the lines above; there are no figures")
+        variables = {BROWSER_VARIABLE: str(browser(env))} if name == "browser" else {}
+        env.run(f"benchmarks.{name}", *arguments[1:], hint="read the lines above; there are no figures", env=variables)
 
 
 # Looks at the whole process, many times: three times as slow in one that has loaded every test.

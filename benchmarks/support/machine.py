@@ -14,6 +14,8 @@ _CPUINFO = Path("/proc/cpuinfo")
 _PACKAGES = (
     "solara-ctx",
     "solara",
+    "reacton",
+    "ipyvuetify",
     "ipykernel",
     "ipython",
     "ipywidgets",

@@ -91,8 +91,7 @@ class Probe(threading.Thread):
             if time.monotonic() > deadline:
                 return {"error": f"the server has not started within {_READY_S:g} s"}
             time.sleep(_POLL_S)
-        server, loop = self._served[0]
-        self._lateness = Lateness(loop)
+        server, _loop = self._served[0]
         host, port = server.servers[0].sockets[0].getsockname()[:2]
         return {"host": host, "port": port}
 
@@ -118,8 +117,10 @@ class Probe(threading.Thread):
         return {"found": counted}
 
     def on_begin(self) -> Answer:
-        """The closing begins: forget how late the loop was until now."""
+        """The closing begins: from now on, how late the loop is counts. Before, nothing of it runs in the server."""
         self._begun_s = time.perf_counter()
+        if self._lateness is None:
+            self._lateness = Lateness(self._served[0][1])
         self._take_lateness()
         return {}
 
