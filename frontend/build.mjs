@@ -70,6 +70,30 @@ const leaner = {
   },
 };
 
+/**
+ * What is loaded on demand imports the session, which every page has anyway.
+ *
+ * esbuild makes a file for each set of entry points that share a module: nine for the first page, of which most are tiny.
+ * Where all that is loaded on demand has all that is eager within reach, the eager modules are one set, and one file.
+ */
+const onDemand = {
+  name: "on-demand",
+  setup(build) {
+    const session = join(here, "src/page/session.ts");
+    build.onResolve({ filter: /./ }, async ({ path: name, kind, pluginData, ...from }) => {
+      if (kind !== "dynamic-import" || pluginData === onDemand) return undefined;
+      const found = await build.resolve(name, { kind, pluginData: onDemand, ...from });
+      if (found.errors.length > 0) return { errors: found.errors };
+      if (found.path === session) return undefined;
+      return { path: found.path, namespace: "on-demand", pluginData: from.resolveDir };
+    });
+    build.onLoad({ filter: /./, namespace: "on-demand" }, ({ path }) => {
+      const contents = `import ${JSON.stringify(session)}; export * from ${JSON.stringify(path)};`;
+      return { contents, resolveDir: dirname(path) };
+    });
+  },
+};
+
 /** @type {esbuild.BuildOptions} */
 const common = {
   absWorkingDir: here,
@@ -110,7 +134,7 @@ const scripts = await bundle({
   format: "esm",
   platform: "browser",
   splitting: true,
-  plugins: [leaner],
+  plugins: [onDemand, leaner],
   define: {
     "process.env.NODE_ENV": '"production"',
     global: "globalThis",

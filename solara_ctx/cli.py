@@ -137,6 +137,7 @@ def _serve(
         reload=reload_dirs is not None,
         reload_dirs=reload_dirs,
         ws=PageWebSocket,
+        loop="solara_ctx.web.fair_loop:new_event_loop",
         log_config=log_config(),
         timeout_graceful_shutdown=_STOP_S,
     )

@@ -9,7 +9,7 @@ KernelContextError
 ├── WrongThread          called from a thread that does not own the object
 ├── settings.InvalidSettings       a setting can't be used; beside what reads it
 ├── lifecycle.IllegalTransition    a state does not allow an event; beside the table
-└── web.pages.FrontendMissing      installed without the browser's part; beside what loads it
+└── web.assets.FrontendMissing     installed without the browser's part; beside what loads it
 
 Messages name kernels by a redacted id: what the log or a response shows must not be enough to address a kernel.
 """

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import contextvars
+import gc
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -26,8 +27,9 @@ from solara_ctx.registry import KernelRegistry
 from solara_ctx.run import StartHook
 from solara_ctx.settings import Settings
 from solara_ctx.web.api import KernelsApi
+from solara_ctx.web.assets import Assets, HashedFiles
 from solara_ctx.web.channels import Channels
-from solara_ctx.web.pages import Assets, HashedFiles, PageCallable, Pages, render, render_message
+from solara_ctx.web.pages import PageCallable, Pages, render, render_message
 from solara_ctx.web.paths import mount_url, relative_path
 from solara_ctx.web.resourcez import Resourcez
 from solara_ctx.web.session import KernelIds, Sessions, Signer
@@ -73,6 +75,8 @@ class KernelApp:
         self.leaks = LeakTracker(
             zombie_after_s=self.settings.kernel_zombie_after,
             on_zombie=self._name_the_holder if self.settings.debug else None,
+            # A server that stops has other things to do, and soon no memory that could be got back.
+            collects_automatically=lambda: gc.isenabled() and not self.registry.draining,
         )
         """What became of the kernels that were closed."""
         resourcez = Resourcez(self.registry, self._channels, self.leaks, self.settings.resourcez_token)

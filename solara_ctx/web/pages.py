@@ -1,96 +1,22 @@
-"""The HTML of a page, and the files that the browser loads with it."""
+"""The page functions of an app, and the HTML of a page."""
 
 import inspect
 import json
-import mimetypes
-import re
 import uuid
 from collections.abc import Callable, Mapping
 from functools import partial
 from html import escape
-from pathlib import Path
 from typing import cast
 
-from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, Response
-from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
 
-from solara_ctx.errors import KernelContextError
 from solara_ctx.run import PageFunction
+from solara_ctx.web.assets import Assets
 from solara_ctx.web.paths import relative_path
-
-STATIC_DIRECTORY = Path(__file__).parent / "static"
-"""Where the package build puts the frontend."""
 
 PageCallable = Callable[[], object] | Callable[[HTTPConnection], object]
 """A page function: it takes no argument, or the page's connection."""
-
-# Names carry a hash of the content, so a file never changes (RFC 8246).
-_ENCODINGS = {"br": ".br", "gzip": ".gz"}  # the best first
-_REFUSED = re.compile(r"q=0(\.0*)?")
-_FOR_EVER = "public, max-age=31536000, immutable"
-
-
-class FrontendMissing(KernelContextError):
-    """The browser's part of the library was not built."""
-
-    def __init__(self, directory: Path) -> None:
-        super().__init__(
-            f"there is no manifest.json in {directory.name}/: the frontend was not built; install the package with "
-            "`pip install .`, which builds it, or run `python3 dev.py frontend` in a checkout"
-        )
-
-
-class Assets:
-    """What the package build has put into `static/`, by its manifest."""
-
-    def __init__(self, directory: Path = STATIC_DIRECTORY) -> None:
-        # Reads the system's tables of file types; Starlette would do so on the event loop, at the first file.
-        mimetypes.init()
-        try:
-            manifest = json.loads((directory / "manifest.json").read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise FrontendMissing(directory) from None
-        self.directory = directory
-        self.entry: str = manifest["entry"]
-        self.styles: list[str] = manifest["styles"]
-        self.preload: list[str] = manifest["preload"]
-
-
-class HashedFiles(StaticFiles):
-    """Serves files whose names carry a hash of their content, compressed where the build has done so.
-
-    The browser asks for each of them once, and may keep it for ever.
-    """
-
-    def __init__(self, directory: Path) -> None:
-        super().__init__(directory=directory)
-        self._names = frozenset(path.name for path in directory.iterdir())
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        """The file, in the best encoding that the browser takes."""
-        accepted = Headers(scope=scope).get("accept-encoding", "")
-        encoding = next((name for name in _ENCODINGS if self._has(path, name) and _accepts(accepted, name)), None)
-        response = await super().get_response(path if encoding is None else path + _ENCODINGS[encoding], scope)
-        if encoding is not None:
-            response.headers["Content-Encoding"] = encoding
-        response.headers["Vary"] = "Accept-Encoding"
-        response.headers["Cache-Control"] = _FOR_EVER
-        return response
-
-    def _has(self, path: str, encoding: str) -> bool:
-        return path + _ENCODINGS[encoding] in self._names
-
-
-def _accepts(header: str, encoding: str) -> bool:
-    """Whether `Accept-Encoding` names the encoding, and not only to refuse it with a weight of 0 (RFC 9110, 12.5.3)."""
-    for part in header.split(","):
-        name, _, weight = part.partition(";")
-        if name.strip().lower() == encoding:
-            return not _REFUSED.fullmatch(weight.strip().lower())
-    return False
 
 
 class Pages:

@@ -5,12 +5,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
-from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
-from solara_ctx.web.pages import Assets, FrontendMissing, HashedFiles, Pages, render, render_message
+from solara_ctx.web.assets import Assets
+from solara_ctx.web.pages import Pages, render, render_message
 
 
 def asked(path: str, root_path: str = "") -> HTTPConnection:
@@ -91,67 +90,9 @@ def test_each_rendering_is_another_page(tmp_path: Path) -> None:
     assert len(bodies) == 3
 
 
-def test_a_missing_frontend_is_said_plainly(tmp_path: Path) -> None:
-    """Whoever installed a checkout without building it learns what to do."""
-    with pytest.raises(FrontendMissing, match="pip install"):
-        Assets(tmp_path)
-
-
 def test_a_message_page_escapes_what_it_says() -> None:
     """No text becomes markup."""
     response = render_message("<i>", "<script>", 503, {"Retry-After": "5"})
     assert b"<script>" not in response.body
     assert b"&lt;script&gt;" in response.body
     assert response.headers["retry-after"] == "5"
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> HashedFiles:
-    """A file in three encodings, and one in a single one."""
-    for name, content in (("a-1.js", "plain"), ("a-1.js.br", "as br"), ("a-1.js.gz", "as gzip"), ("b-2.woff2", "font")):
-        (tmp_path / name).write_text(content)
-    return HashedFiles(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("accepted", "encoding", "content"),
-    [
-        ("gzip, deflate, br, zstd", "br", "as br"),
-        ("gzip", "gzip", "as gzip"),
-        ("GZIP;q=0.5, br;q=0", "gzip", "as gzip"),
-        ("br;q=0.0, gzip;q=0", None, "plain"),
-        ("", None, "plain"),
-        ("identity", None, "plain"),
-        ("bright", None, "plain"),
-    ],
-)
-async def test_a_file_is_sent_in_the_best_encoding(
-    files: HashedFiles, accepted: str, encoding: str | None, content: str
-) -> None:
-    """Brotli before gzip before none, as the browser allows; always the same media type, to be kept for ever."""
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(files), base_url="http://test") as http:
-        request = http.build_request("GET", "/a-1.js", headers={"Accept-Encoding": accepted})
-        response = await http.send(request, stream=True)
-        raw = b"".join([part async for part in response.aiter_raw()])
-    assert raw.decode() == content
-    assert response.headers.get("content-encoding") == encoding
-    assert response.headers["content-type"].startswith("text/javascript")
-    assert response.headers["vary"] == "Accept-Encoding"
-    assert "immutable" in response.headers["cache-control"]
-
-
-async def test_a_file_without_other_encodings_is_sent_as_it_is(files: HashedFiles) -> None:
-    """Fonts are compressed by their format."""
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(files), base_url="http://test") as http:
-        response = await http.get("/b-2.woff2")
-        assert response.text == "font"
-        assert "content-encoding" not in response.headers
-
-
-@pytest.mark.parametrize("path", ["/nothing.js", "/../conftest.py", "/%2e%2e/conftest.py", "/"])
-async def test_nothing_else_is_served(files: HashedFiles, path: str) -> None:
-    """Only what the build has put there."""
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(files), base_url="http://test") as http:
-        with pytest.raises(HTTPException) as refused:
-            await http.get(path)
-    assert refused.value.status_code == 404

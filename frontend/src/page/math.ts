@@ -14,7 +14,7 @@ const DELIMITERS = [
 ];
 
 async function typeset(element: HTMLElement): Promise<void> {
-  const [{ default: render }] = await Promise.all([import("katex/contrib/auto-render"), loadStyle("math")]);
+  const [{ render }] = await Promise.all([import("./formulas"), loadStyle("math")]);
   render(element, { delimiters: DELIMITERS, throwOnError: false });
   // In a flex box, which a label is, text and formulas would become boxes of their own and lose the spaces between them.
   if (getComputedStyle(element).display.endsWith("flex")) {
