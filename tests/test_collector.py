@@ -34,6 +34,15 @@ async def test_an_app_sets_it_while_it_runs(as_it_was: tuple[int, int, int]) -> 
         assert gc.get_freeze_count() > 0
 
 
+async def test_a_server_that_stops_collects_nothing() -> None:
+    """Of what is left then, all goes with the process."""
+    app = KernelApp(lambda: None, settings=Settings())
+    async with app.lifespan():
+        assert app.leaks._collects_automatically()
+        app.registry.begin_drain()
+        assert not app.leaks._collects_automatically()
+
+
 class Circle:
     """In a cycle with itself."""
 

@@ -114,6 +114,7 @@ class Outbox:
         try:
             while True:
                 await self._wake.wait()
+                self._forget_hold()
                 frame = self._next()
                 if isinstance(frame, str):
                     await websocket.send_text(frame)
@@ -145,9 +146,14 @@ class Outbox:
             self._wake.clear()
             return None
 
+    def _forget_hold(self) -> None:
+        """Take back the timer of a hold that is over: it would wake the loop for nothing after each click."""
+        if self._hold_timer is not None and self._held_until is None:
+            self._hold_timer.cancel()
+            self._hold_timer = None
+
     def _end_hold(self) -> None:
-        # One timer for all the holds that begin while it runs: most are over long before it, and a timer for each
-        # would cost more than what it is there for.
+        # It may be that of an earlier hold, whose answer had nothing to send.
         with self._lock:
             until = self._held_until
         if until is not None and until > self._loop.time():

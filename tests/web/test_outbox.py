@@ -257,6 +257,22 @@ async def test_a_timer_that_is_early_leaves_the_hold(monkeypatch: pytest.MonkeyP
     await sender
 
 
+async def test_an_answer_that_was_sent_leaves_no_timer() -> None:
+    """Which would wake the loop after each click."""
+    box = outbox()
+    _sent, sender = await sending(box)
+    box.hold()
+    timer = box._hold_timer
+    assert timer is not None
+    await asyncio.to_thread(box.put, "answer")
+    box.flush()
+    await turns()
+    assert timer.cancelled()
+    assert box._hold_timer is None
+    box.close(CloseCode.DONE, "closed")
+    await sender
+
+
 async def test_what_is_held_does_not_outlast_the_end() -> None:
     """A close and an overflow do not wait for a flush."""
     for limit, end in ((1000, (1000, "culled")), (3, (1013, "overloaded"))):
