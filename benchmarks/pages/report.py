@@ -132,7 +132,7 @@ _PEERS: tuple[tuple[str, Callable[[Peer], float], float], ...] = (
 
 
 def _bounded(label: str, figure: float, bound: float) -> list[str]:
-    return [label, _one(figure), f"<= {bound:.3g}", "met" if figure <= bound else "missed"]
+    return [label, _one(figure), f"<= {_one(bound)}", "met" if figure <= bound else "missed"]
 
 
 def _free(label: str, figure: float) -> list[str]:
