@@ -9,12 +9,15 @@ from typing import Any, Protocol
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Error, Page, async_playwright
+from playwright.async_api import Browser, Error, Page, async_playwright, expect
 
 from integration.support.cable import Cable
 from integration.support.server import ServerProcess, uvicorn_command
 from integration.support.threaded import ServerThread
 from integration.support.watch import Watch
+
+# A bound for what fails: five seconds, Playwright's own, are too few for a page on a machine that does much else.
+expect.set_options(timeout=30_000)
 
 BROWSER_VARIABLE = "SOLARA_CTX_CHROMIUM"
 BROWSER_FIXTURES = {"chromium", "browse", "page"}

@@ -11,7 +11,7 @@ Ts = TypeVarTuple("Ts")
 
 # What thousands of kernels or pages need at the same moment is done for so many of them in one turn of the loop: in one
 # turn for all of them it would hold up everybody else.
-PER_TURN = 20
+PER_TURN = 10
 
 
 class Timer(Protocol):

@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from solara_ctx import current
+from solara_ctx.clock import PER_TURN
 from solara_ctx.context import VirtualKernelContext
 from solara_ctx.current import get_current_context
 from solara_ctx.errors import (
@@ -270,7 +271,7 @@ async def test_kernels_due_at_once_are_all_culled() -> None:
     async with serving(threads=False, kernel_cull_timeout=10) as service:
         culls = [service.connect().page_disconnect("page") for _number in range(100)]
         service.clock.advance(10)
-        assert service.registry.stats().closing == 20
+        assert service.registry.stats().closing == PER_TURN
         await asyncio.gather(*culls)
         assert len(service.registry) == 0
 

@@ -10,8 +10,10 @@ no connection keeps a compressor for the next one.
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import Sequence
 from typing import cast
+from weakref import WeakKeyDictionary
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.extensions.base import Extension
@@ -19,15 +21,14 @@ from websockets.extensions.permessage_deflate import PerMessageDeflate, ServerPe
 from websockets.frames import Frame
 from websockets.typing import ExtensionParameter
 
+from solara_ctx.clock import PER_TURN
+
 COMPRESS_FROM = 4096
 """Bytes.  A smaller frame fits into three packets, and would spend more time in the compressor than it saves."""
 COMPRESS_UP_TO = 1_000_000
 """Bytes.  A larger one would hold up everybody else: the event loop compresses a megabyte in about 10 ms."""
 _WRITE_THROUGH = 65_536
 _EARLY = 0.25  # of the time between two pings
-# Ending a connection takes 0.2 ms: 10,000 in this time leave half of it to others, and to the kernels that close.
-_SHUTDOWN_S = 4.0
-_MANY = 10_000
 
 
 class Gathered:
@@ -131,7 +132,6 @@ class PageWebSocket(WebSocketsSansIOProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A connection begins."""
-        self._shutdown_timer: asyncio.TimerHandle | None = None
         super().connection_made(transport)
         if self.config.ws_per_message_deflate:
             self.conn.available_extensions = _COMPRESSION
@@ -142,8 +142,6 @@ class PageWebSocket(WebSocketsSansIOProtocol):
         """The connection has ended."""
         # Nothing is gathered any more; and `patching.connections` takes the transport's own cycle apart.
         self.transport = self._gathered.below
-        if self._shutdown_timer is not None:
-            self._shutdown_timer.cancel()
         super().connection_lost(exc)
 
     def schedule_ping(self) -> None:
@@ -158,13 +156,27 @@ class PageWebSocket(WebSocketsSansIOProtocol):
             self.ping_timer = self.loop.call_at(due - early_s, self.send_keepalive_ping)
 
     def shutdown(self) -> None:
-        """The server stops: end the connection, each at a time of its own; ten thousand at once would take seconds."""
-        if self._shutdown_timer is None:
-            spread_s = _SHUTDOWN_S * min(1.0, len(self.connections) / _MANY)
-            delay_s = random.uniform(0, spread_s)  # noqa: S311 - as above
-            self._shutdown_timer = self.loop.call_later(delay_s, super().shutdown)
+        """The server stops: end the connection, a few of them in each turn of the loop; all at once would take 0.2 ms
+        for each.
+        """
+        waiting = _stopping.setdefault(self.loop, deque())
+        waiting.append(self)
+        if len(waiting) == 1:
+            self.loop.call_soon(_stop_some, waiting)
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come."""
         self._gathered.has_read()
         super().data_received(data)
+
+
+_stopping: "WeakKeyDictionary[asyncio.AbstractEventLoop, deque[PageWebSocket]]" = WeakKeyDictionary()
+
+
+def _stop_some(waiting: deque[PageWebSocket]) -> None:
+    for _ in range(min(PER_TURN, len(waiting))):
+        connection = waiting.popleft()
+        if not connection.disconnected:
+            WebSocketsSansIOProtocol.shutdown(connection)
+    if waiting:
+        waiting[0].loop.call_soon(_stop_some, waiting)

@@ -1,9 +1,9 @@
 """The websocket of uvicorn that gathers, reads on, and compresses by size."""
 
 import asyncio
-import random
+import itertools
 import zlib
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import uvicorn
@@ -13,6 +13,7 @@ from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFact
 from websockets.frames import Close, Frame, Opcode
 from websockets.uri import parse_uri
 
+from solara_ctx.clock import PER_TURN
 from solara_ctx.web.uvicorn_ws import COMPRESS_FROM, COMPRESS_UP_TO, DeflateBySize, Gathered, PageWebSocket
 from tests.support.service import eventually
 
@@ -189,40 +190,37 @@ async def test_no_two_connections_ping_together() -> None:
     assert max(dues) - min(dues) > 1
 
 
-async def test_a_server_that_stops_ends_its_connections_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Many take their time; few end at once, with the code that says so."""
-    server, client, below = await served(deflate=False)
+async def connected(below: list[RecordingTransport]) -> tuple[PageWebSocket, ClientProtocol]:
+    """A connection that has begun."""
+    server, client, transport = await served(deflate=False)
+    below.append(transport)
     server.data_received(b"".join(client.data_to_send()))
-    for _ in range(10):
-        await asyncio.sleep(0)
-    client.receive_data(b"".join(below.written))
+    await eventually(lambda: bool(transport.written))
+    client.receive_data(b"".join(transport.written))
     client.events_received()
-    below.written.clear()
-    monkeypatch.setattr(random, "uniform", lambda _low, high: high)
-    server.connections = cast("Any", range(10_000))
-    server.shutdown()
-    assert server._shutdown_timer is not None
-    assert 3.9 < server._shutdown_timer.when() - asyncio.get_running_loop().time() <= 4.0
-    server._shutdown_timer.cancel()
-    server._shutdown_timer = None
-    server.connections = {server}
-    server.shutdown()
-    server.shutdown()
-    await eventually(lambda: "close" in below.calls)
-    client.receive_data(b"".join(below.written))
+    transport.written.clear()
+    return server, client
+
+
+async def test_a_server_that_stops_ends_few_connections_in_a_turn() -> None:
+    """All of them soon, each with the code that says so; one that has ended meanwhile is passed over."""
+    below: list[RecordingTransport] = []
+    connections = [await connected(below) for _ in range(2 * PER_TURN + 2)]
+    for server, _client in connections:
+        server.shutdown()
+    connections[0][0].connection_lost(None)
+    ended = [sum("close" in transport.calls for transport in below)]
+    while ended[-1] < len(below):
+        await asyncio.sleep(0)
+        ended.append(sum("close" in transport.calls for transport in below))
+    assert max(later - earlier for earlier, later in itertools.pairwise(ended)) <= PER_TURN
+    assert below[0].written == []
+    server, client = connections[-1]
+    client.receive_data(b"".join(below[-1].written))
     (closed,) = client.events_received()
     assert isinstance(closed, Frame)
     assert Close.parse(closed.data).code == 1012
-    server.connection_lost(None)
-
-
-async def test_a_connection_that_ends_meanwhile_is_not_kept() -> None:
-    """Neither by a ping that was due, nor by the end that it does not need any more."""
-    server, client, _below = await served(deflate=False)
-    server.data_received(b"".join(client.data_to_send()))
+    server.shutdown()  # harmless, and works after all were done
     await asyncio.sleep(0)
-    server.shutdown()
-    timer = server._shutdown_timer
-    assert timer is not None
-    server.connection_lost(None)
-    assert timer.cancelled()
+    for server, _client in connections[1:]:
+        server.connection_lost(None)
