@@ -1,6 +1,7 @@
 """Kernels made and closed in this very process: no server, no page, no widget.  Each side in a process of its own."""
 
 import asyncio
+import importlib
 import logging
 import uuid
 from abc import ABC, abstractmethod
@@ -75,6 +76,7 @@ class Solara(Side):
     """What its server does when a page's websocket connects, up to the first message."""
 
     def __init__(self) -> None:
+        importlib.import_module("solara.server.app")  # first: the others import each other in a circle
         from solara.server import kernel_context, patch  # noqa: PLC0415
         from solara.server.websocket import WebsocketWrapper  # noqa: PLC0415
 
@@ -89,6 +91,10 @@ class Solara(Side):
 
             def close(self) -> None:
                 """Nothing to close."""
+
+            def receive(self) -> str:
+                """Never asked."""
+                raise NotImplementedError
 
         patch.patch()
         self._contexts = kernel_context
