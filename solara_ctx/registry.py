@@ -136,16 +136,24 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         """
         self.begin_drain()
         until = self.clock.now() + self.settings.kernel_drain_timeout
-        closing: dict[VirtualKernelContext, asyncio.Future[CloseReport]] = {}
+        # By their ids: held to the end, thousands of kernels would be freed in the same turn of the loop.
+        closing: set[asyncio.Future[CloseReport]] = set()
 
-        def close(context: VirtualKernelContext) -> None:
-            closing[context] = asyncio.wrap_future(context.close(reason))
+        def close(kernel_id: str) -> None:
+            context = self._contexts.get(kernel_id)
+            if context is not None:
+                future = asyncio.wrap_future(context.close(reason))
+                closing.add(future)
+                future.add_done_callback(closing.discard)
 
-        await in_turns(close, self.values())
-        if closing:
-            everything = asyncio.gather(*closing.values(), return_exceptions=True)
-            await wait_within(self.clock, everything, until - self.clock.now())
-        late = [context for context, future in closing.items() if not future.done()]
+        await in_turns(close, list(self._contexts))
+        while closing:
+            future = next(iter(closing))
+            if not await wait_within(self.clock, future, until - self.clock.now()):
+                break
+            # It may be done without having told so yet: its callbacks have their turn later.
+            closing.discard(future)
+        late = list(self._contexts.values())
         for context in late:
             log.error(
                 "kernel %s was not closed within SOLARA_KERNEL_DRAIN_TIMEOUT (%g s)",
