@@ -30,10 +30,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BenchmarkFailed as failure:
         print(f"browser: {failure}", file=sys.stderr)
         return 1
-    print(report(passes))
+    found = report(passes)
+    print(found.table)
     print(f"\nChromium {version}, headless", end="")
     plain = [{side: asdict(figures) for side, figures in each.items()} for each in passes]
-    machine.publish("browser", plain, options.json, clicks=options.clicks, opens=options.opens, chromium=version)
+    facts = {"clicks": options.clicks, "opens": options.opens, "chromium": version}
+    machine.publish("browser", plain, options.json, [found.panel], **facts)
     return 0
 
 
@@ -62,7 +64,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--clicks", type=int, default=300, help="how many clicks per pass (%(default)s)")
     parser.add_argument("--opens", type=int, default=10, help="how many pages are opened per pass (%(default)s)")
     default = RESULTS / "browser.json"
-    parser.add_argument("--json", type=Path, default=default, help="where the figures go (benchmarks/results/)")
+    parser.add_argument(
+        "--json", type=Path, default=default, help="where the figures go (benchmarks/results/); the plot beside"
+    )
     return parser
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from benchmarks.browser.measure import Pass
 from benchmarks.support.figures import Spread, ratios
+from benchmarks.support.plot import Bar, Report, compared
 from benchmarks.support.sides import Ours, Solara
 from benchmarks.support.table import render, shown
 
@@ -39,16 +40,19 @@ ROWS = (
 )
 
 
-def report(passes: Sequence[Mapping[str, Pass]]) -> str:
+def report(passes: Sequence[Mapping[str, Pass]]) -> Report:
     """The median of all passes and from the lowest to the highest; ratios are of one pass each."""
     head = [f"{len(passes)} passes", Ours.name, Solara.name, "Solara's in ours", "wanted"]
-    return render(head, [_line(row, passes) for row in ROWS])
+    lines, bars = zip(*(_line(row, passes) for row in ROWS), strict=True)
+    title = f"a button and a label in Chromium, {len(passes)} passes"
+    return Report(render(head, lines), compared(title, bars))
 
 
-def _line(row: Row, passes: Sequence[Mapping[str, Pass]]) -> list[str]:
+def _line(row: Row, passes: Sequence[Mapping[str, Pass]]) -> tuple[list[str], Bar]:
     ours, theirs = ([float(getattr(each[side], row.field)) for each in passes] for side in (Ours.name, Solara.name))
     ratio = ratios(theirs, ours, floor=row.floor)
-    return [row.label, shown(Spread.of(ours)), shown(Spread.of(theirs)), shown(ratio), _judged(ratio, row.bound)]
+    line = [row.label, shown(Spread.of(ours)), shown(Spread.of(theirs)), shown(ratio), _judged(ratio, row.bound)]
+    return line, Bar(row.label, ratio, row.bound)
 
 
 def _judged(ratio: Spread, bound: float | None) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from benchmarks.kernel.sides import SIDES
 from benchmarks.support import machine
 from benchmarks.support.figures import Spread, ratios
+from benchmarks.support.plot import Bar, Report, compared
 from benchmarks.support.process import RESULTS, ROOT, BenchmarkFailed, clean_environment
 from benchmarks.support.table import render, shown
 
@@ -29,27 +30,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BenchmarkFailed as failure:
         print(f"kernel: {failure}", file=sys.stderr)
         return 1
-    print(report(rounds))
-    machine.publish("kernel", rounds, options.json, kernels=options.kernels)
+    found = report(rounds)
+    print(found.table)
+    machine.publish("kernel", rounds, options.json, [found.panel], kernels=options.kernels)
     return 0
 
 
-def report(rounds: Sequence[Round]) -> str:
+def report(rounds: Sequence[Round]) -> Report:
     """The median of all rounds and from the lowest to the highest; ratios are of one round each."""
-    head = [f"a kernel without widgets, {len(rounds)} rounds", *SIDES, "Solara's in ours", "ours in the floor's"]
-    rows = []
+    title = f"a kernel without widgets, {len(rounds)} rounds"
+    head = [title, *SIDES, "Solara's in ours", "ours in the floor's"]
+    rows, bars = [], []
     for label, unit, floor in (("made and closed", _MS, 0.001), ("in use while it lives", _KB, 0.1)):
         figures = {side: [each[side][unit] for each in rounds] for side in SIDES}
         ours = figures["solara_ctx"]
+        bars.append(Bar(f"{label}, {unit}", ratios(figures["Solara"], ours, floor=floor)))
         rows.append(
             [
-                f"{label}, {unit}",
+                bars[-1].label,
                 *(shown(Spread.of(values)) for values in figures.values()),
-                shown(ratios(figures["Solara"], ours, floor=floor)),
+                shown(bars[-1].value),
                 shown(ratios(ours, figures["floor"], floor=floor)),
             ]
         )
-    return render(head, rows)
+    return Report(render(head, rows), compared(title, bars))
 
 
 def _round(number: int, kernels: int) -> Round:
@@ -75,7 +79,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, default=5, help="how often each side is measured (%(default)s)")
     parser.add_argument("--kernels", type=int, default=300, help="how many kernels per round (%(default)s)")
     default = RESULTS / "kernel.json"
-    parser.add_argument("--json", type=Path, default=default, help="where the figures go (benchmarks/results/)")
+    parser.add_argument(
+        "--json", type=Path, default=default, help="where the figures go (benchmarks/results/); the plot beside"
+    )
     return parser
 
 

@@ -15,13 +15,15 @@ from pathlib import Path
 from benchmarks.pages import blocked, many, report, storms
 from benchmarks.pages.crowd import dial
 from benchmarks.support import machine
+from benchmarks.support.plot import Panel
 from benchmarks.support.process import RESULTS, BenchmarkFailed, Bystander
 from benchmarks.support.sides import Ours, Side, Solara
 
 _HERE = Path(__file__).parent
 _SIZES = (10, 100, 1000)
 _SPARE_FILES = 200
-Part = Callable[[argparse.Namespace, Path], Awaitable[dict[str, object]]]
+Found = dict[str, object]
+Part = Callable[[argparse.Namespace, Path], Awaitable[tuple[Found, list[Panel]]]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,53 +31,55 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         _allow_open_files(max(options.pages, options.storm) + _SPARE_FILES)
-        found = asyncio.run(_parts(options))
+        found, panels = asyncio.run(_parts(options))
     except BenchmarkFailed as failure:
         print(f"pages: {failure}", file=sys.stderr)
         return 1
-    machine.publish("pages", [found], options.json, pages=options.pages, load=machine.load())
+    machine.publish("pages", [found], options.json, panels, pages=options.pages, load=machine.load())
     return 0
 
 
-async def _parts(options: argparse.Namespace) -> dict[str, object]:
-    found: dict[str, object] = {}
+async def _parts(options: argparse.Namespace) -> tuple[Found, list[Panel]]:
+    """The figures of each part, and what of them is drawn."""
+    found: Found = {}
+    panels: list[Panel] = []
     with tempfile.TemporaryDirectory() as folder:
         for name in options.only or _PARTS:
-            found[name] = await _PARTS[name](options, Path(folder, "server.log"))
-    return found
+            found[name], drawn = await _PARTS[name](options, Path(folder, "server.log"))
+            panels += drawn
+    return found, panels
 
 
-async def _many(options: argparse.Namespace, log: Path) -> dict[str, object]:
+async def _many(options: argparse.Namespace, log: Path) -> tuple[Found, list[Panel]]:
     smaller = [size for size in _SIZES if size < options.pages]
     sizes = await many.measure(Ours(_HERE, dial), log, [*smaller, options.pages], options.seconds)
     bare = many.bare(options.pages)
     _show(report.many(sizes, bare))
-    _show(report.cost(sizes))
-    return {"sizes": [asdict(size) for size in sizes], "bare": asdict(bare)}
+    cost = report.cost(sizes)
+    _show(cost.table)
+    return {"sizes": [asdict(size) for size in sizes], "bare": asdict(bare)}, [cost.panel]
 
 
-async def _storms(options: argparse.Namespace, log: Path) -> dict[str, object]:
+async def _storms(options: argparse.Namespace, log: Path) -> tuple[Found, list[Panel]]:
     with Bystander() as bystander:
         found = await storms.measure(options.storm, bystander)
-    _show(report.storms(found))
-    return {"storms": [asdict(storm) for storm in found]}
+    shown = report.storms(found)
+    _show(shown.table)
+    return {"storms": [asdict(storm) for storm in found]}, [shown.panel]
 
 
-async def _blocked(options: argparse.Namespace, log: Path) -> dict[str, object]:
+async def _blocked(options: argparse.Namespace, log: Path) -> tuple[Found, list[Panel]]:
     echoes = await blocked.share_of_the_gil(log)
     sides: list[Side] = [Ours(_HERE, dial), Solara(_HERE, dial)]
     found = {side.name: await blocked.measure(side, log) for side in sides}
     exhausted = await blocked.exhausted(sides[0], log)
     _show(report.blocked(found, echoes, exhausted))
     plain = {name: {kind: asdict(each) for kind, each in figures.items()} for name, figures in found.items()}
-    return {
-        **plain,
-        "floor": {name: asdict(each) for name, each in echoes.items()},
-        "exhausted": asdict(exhausted),
-    }
+    floor = {name: asdict(each) for name, each in echoes.items()}
+    return {**plain, "floor": floor, "exhausted": asdict(exhausted)}, []
 
 
-async def _peer(options: argparse.Namespace, log: Path) -> dict[str, object]:
+async def _peer(options: argparse.Namespace, log: Path) -> tuple[Found, list[Panel]]:
     sides: list[Side] = [Ours(_HERE, dial), Solara(_HERE, dial)]
     found: dict[str, list[report.Peer]] = {side.name: [] for side in sides}
     for number in range(options.rounds):
@@ -84,8 +88,9 @@ async def _peer(options: argparse.Namespace, log: Path) -> dict[str, object]:
         for side in sides if number % 2 == 0 else sides[::-1]:
             (size,) = await many.measure(side, log, [options.peer_pages], options.seconds)
             found[side.name].append(report.Peer(size, bare))
-    _show(report.peers(found[Ours.name], found[Solara.name]))
-    return {name: [asdict(each) for each in rounds] for name, rounds in found.items()}
+    shown = report.peers(found[Ours.name], found[Solara.name])
+    _show(shown.table)
+    return {name: [asdict(each) for each in rounds] for name, rounds in found.items()}, [shown.panel]
 
 
 _PARTS: dict[str, Part] = {"many": _many, "storms": _storms, "blocked": _blocked, "peer": _peer}
@@ -116,7 +121,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, default=20.0, help="for how long clicks are measured (%(default)s)")
     parser.add_argument("--only", nargs="+", choices=_PARTS, help="some parts only")
     default = RESULTS / "pages.json"
-    parser.add_argument("--json", type=Path, default=default, help="where the figures go (benchmarks/results/)")
+    parser.add_argument(
+        "--json", type=Path, default=default, help="where the figures go (benchmarks/results/); the plot beside"
+    )
     return parser
 
 

@@ -7,6 +7,7 @@ from benchmarks.pages.blocked import BLOCKED, Exhausted, Figures
 from benchmarks.pages.many import RATE, Memory, Size
 from benchmarks.pages.storms import Storm
 from benchmarks.support.figures import Spread, ratios
+from benchmarks.support.plot import Bar, Bars, Line, Lines, Report, compared
 from benchmarks.support.sides import Ours, Solara
 from benchmarks.support.table import render, shown
 
@@ -48,32 +49,39 @@ def many(sizes: Sequence[Size], bare: Memory) -> str:
     return render([f"{last.pages} pages", "measured", "bound", ""], rows)
 
 
-def cost(sizes: Sequence[Size]) -> str:
+def cost(sizes: Sequence[Size]) -> Report:
     """What a click costs at each size; the largest in the smallest's."""
-    first, last = sizes[0], sizes[-1]
-    rows = []
-    for label, figure, bound in _COSTS:
-        ratio = figure(last) / figure(first) if figure(first) else 0.0
+    rows, lines = [], []
+    for label, figure, bound, is_drawn in _COSTS:
+        figures = [figure(size) for size in sizes]
+        ratio = figures[-1] / figures[0] if figures[0] else 0.0
         verdict = ["", ""] if bound is None else [f"<= {bound:g}", "met" if ratio <= bound else "missed"]
-        rows.append([label, *(_one(figure(size)) for size in sizes), _one(ratio), *verdict])
-    return render(["pages", *(str(size.pages) for size in sizes), "last in first's", "bound", ""], rows)
+        rows.append([label, *map(_one, figures), _one(ratio), *verdict])
+        if is_drawn:
+            lines.append(Line(label, [(size.pages, each) for size, each in zip(sizes, figures, strict=True)]))
+    table = render(["pages", *(str(size.pages) for size in sizes), "last in first's", "bound", ""], rows)
+    return Report(table, Lines(f"what a click costs, {RATE:g} clicks a second", "pages in the process", lines))
 
 
-def storms(found: Sequence[Storm]) -> str:
+def storms(found: Sequence[Storm]) -> Report:
     """How late the loop was at worst in each."""
     head = ["a storm", "pages", "loop late at worst, ms", "bound", "", "idle process, ms", "over after, s", "done"]
-    rows = [
-        [
-            storm.what,
-            str(storm.pages),
-            *_bounded("", storm.longest_s * _MS, _STALL_MS)[1:],
-            _one(storm.noise_s * _MS),
-            _one(storm.seconds),
-            f"{storm.done} of {storm.pages}",
-        ]
-        for storm in found
-    ]
-    return render(head, rows)
+    rows, bars = [], []
+    for storm in found:
+        late_ms = storm.longest_s * _MS
+        bars.append(Bar(f"{storm.pages} {storm.what}", Spread.of([late_ms]), _STALL_MS))
+        rows.append(
+            [
+                storm.what,
+                str(storm.pages),
+                *_bounded("", late_ms, _STALL_MS)[1:],
+                _one(storm.noise_s * _MS),
+                _one(storm.seconds),
+                f"{storm.done} of {storm.pages}",
+            ]
+        )
+    axis = "loop late at worst, ms; \N{BLACK DOWN-POINTING TRIANGLE} wanted, at most"
+    return Report(render(head, rows), Bars("storms: for how long everybody else waits", axis, " ms", bars))
 
 
 def blocked(found: dict[str, Figures], echoes: Figures, exhausted: Exhausted) -> str:
@@ -96,25 +104,26 @@ def blocked(found: dict[str, Figures], echoes: Figures, exhausted: Exhausted) ->
     )
 
 
-def peers(ours: Sequence[Peer], theirs: Sequence[Peer]) -> str:
+def peers(ours: Sequence[Peer], theirs: Sequence[Peer]) -> Report:
     """Both systems with as many pages; ratios are of one round each."""
-    head = [f"{ours[0].size.pages} pages each, {len(ours)} rounds", Ours.name, Solara.name, "ratio"]
-    rows = []
+    title = f"{ours[0].size.pages} pages each, {len(ours)} rounds"
+    head = [title, Ours.name, Solara.name, "ratio"]
+    rows, bars = [], []
     for label, figure, floor in _PEERS:
         mine, other = ([figure(each) for each in rounds] for rounds in (ours, theirs))
-        ratio = shown(ratios(other, mine, floor=floor))
-        rows.append([label, shown(Spread.of(mine)), shown(Spread.of(other)), ratio])
-    return render(head, rows)
+        bars.append(Bar(label, ratios(other, mine, floor=floor)))
+        rows.append([label, shown(Spread.of(mine)), shown(Spread.of(other)), shown(bars[-1].value)])
+    return Report(render(head, rows), compared(f"beside Solara: {title}", bars))
 
 
-_Cost = tuple[str, Callable[[Size], float], float | None]
+_Cost = tuple[str, Callable[[Size], float], float | None, bool]  # the last: whether it is drawn
 _COSTS: tuple[_Cost, ...] = (
-    ("server's CPU per click, ms", lambda size: size.cpu_per_click_s * _MS, _FLAT),
-    ("click to answer, median, ms", lambda size: size.answers.p50 * _MS, _FLAT),
-    ("click to answer, p99, ms", lambda size: size.answers.p99 * _MS, None),
-    ("loop late, p99, ms", lambda size: size.late.p99 * _MS, None),
-    ("CPU without any clicks, %", lambda size: size.idle_cpu * 100, None),
-    ("KB per page in use, widgets included", lambda size: size.page.in_use * _KB, None),
+    ("server's CPU per click, ms", lambda size: size.cpu_per_click_s * _MS, _FLAT, True),
+    ("click to answer, median, ms", lambda size: size.answers.p50 * _MS, _FLAT, False),
+    ("click to answer, p99, ms", lambda size: size.answers.p99 * _MS, None, True),
+    ("loop late, p99, ms", lambda size: size.late.p99 * _MS, None, False),
+    ("CPU without any clicks, %", lambda size: size.idle_cpu * 100, None, False),
+    ("KB per page in use, widgets included", lambda size: size.page.in_use * _KB, None, False),
 )
 _PEERS: tuple[tuple[str, Callable[[Peer], float], float], ...] = (
     ("KB per page in use", lambda each: each.size.page.in_use * _KB, 1),

@@ -25,8 +25,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BenchmarkFailed as failure:
         print(f"reclaim: {failure}", file=sys.stderr)
         return 1
-    print(report(rounds, kernels=options.kernels))
-    machine.publish("reclaim", [each.as_json() for each in rounds], options.json, kernels=options.kernels)
+    found = report(rounds, kernels=options.kernels)
+    print(found.table)
+    plain = [each.as_json() for each in rounds]
+    machine.publish("reclaim", plain, options.json, [found.panel], kernels=options.kernels)
     return 0
 
 
@@ -49,7 +51,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=_positive, default=5, help="how often each side is measured (%(default)s)")
     parser.add_argument("--kernels", type=_positive, default=200, help="how many pages are opened (%(default)s)")
     default = RESULTS / "reclaim.json"
-    parser.add_argument("--json", type=Path, default=default, help="where the figures go (benchmarks/results/)")
+    parser.add_argument(
+        "--json", type=Path, default=default, help="where the figures go (benchmarks/results/); the plot beside"
+    )
     return parser
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from benchmarks.reclaim.round import GRACE_S, REST_S, Round
 from benchmarks.support.figures import Spread, ratios
 from benchmarks.support.lateness import TICK_S
+from benchmarks.support.plot import Bar, Report, compared
 from benchmarks.support.sides import Ours, Solara
 from benchmarks.support.table import render, shown
 
@@ -21,10 +22,12 @@ class _Row:
     floor: float | None
     """The smallest difference that is more than noise, in the unit of the figure; None where a ratio says nothing."""
 
-    def cells(self, ours: Sequence[Round], theirs: Sequence[Round]) -> list[str]:
+    def cells(self, ours: Sequence[Round], theirs: Sequence[Round]) -> tuple[list[str], Bar | None]:
+        """Its line in the table, and its bar where it has a ratio."""
         mine, other = ([self.figure(each) for each in rounds] for rounds in (ours, theirs))
-        ratio = "" if self.floor is None else shown(ratios(other, mine, floor=self.floor))
-        return [f"{self.label}, {self.unit}", shown(Spread.of(mine)), shown(Spread.of(other)), ratio]
+        label = f"{self.label}, {self.unit}"
+        bar = None if self.floor is None else Bar(label, ratios(other, mine, floor=self.floor))
+        return [label, shown(Spread.of(mine)), shown(Spread.of(other)), "" if bar is None else shown(bar.value)], bar
 
 
 _ROWS = (
@@ -44,11 +47,13 @@ _ROWS = (
 _KINDS = ("contexts", "kernels", "shells", "sliders")
 
 
-def report(rounds: Sequence[Round], *, kernels: int) -> str:
+def report(rounds: Sequence[Round], *, kernels: int) -> Report:
     """The figures of all rounds: the median, and from the lowest to the highest."""
     ours, theirs = ([each for each in rounds if each.side == side.name] for side in (Ours, Solara))
-    head = [f"{kernels} kernels, {len(ours)} rounds each", Ours.name, Solara.name, "ratio"]
-    rows = [row.cells(ours, theirs) for row in _ROWS]
+    title = f"{kernels} kernels, {len(ours)} rounds each"
+    head = [title, Ours.name, Solara.name, "ratio"]
+    cells = [row.cells(ours, theirs) for row in _ROWS]
+    rows = [line for line, _ in cells]
     for moment, words in ((_closed, _GRACE), (_rested, _REST)):
         rows += [
             [f"{kind} alive, {words}", *(_alive(side, kind, moment) for side in (ours, theirs)), ""] for kind in _KINDS
@@ -56,7 +61,7 @@ def report(rounds: Sequence[Round], *, kernels: int) -> str:
     widgets = [shown(Spread.of([each.found["widgets"] / kernels for each in side])) for side in (ours, theirs)]
     threads = [shown(Spread.of([each.opened.threads for each in side])) for side in (ours, theirs)]
     rows += [["widgets per page", *widgets, ""], ["threads with all pages open", *threads, ""]]
-    return render(head, rows)
+    return Report(render(head, rows), compared(f"{title}: what closing them leaves", [bar for _, bar in cells if bar]))
 
 
 def _closed(each: Round) -> dict[str, int]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from benchmarks.support import machine
 from benchmarks.support.client import Channel, message_of
 from benchmarks.support.figures import Spread, ratios
+from benchmarks.support.plot import Bar, Report, compared
 from benchmarks.support.process import RESULTS, ROOT, BenchmarkFailed, Served, clean_environment
 from benchmarks.support.rawsocket import RawSocket
 from benchmarks.support.sides import Ours, Side, Solara
@@ -59,16 +60,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BenchmarkFailed as failure:
         print(f"roundtrip: {failure}", file=sys.stderr)
         return 1
-    print(report(rounds))
+    found = report(rounds)
+    print(found.table)
     plain = [{name: asdict(moves) for name, moves in each.items()} for each in rounds]
-    machine.publish("roundtrip", plain, options.json, moves=options.moves)
+    machine.publish("roundtrip", plain, options.json, [found.panel], moves=options.moves)
     return 0
 
 
-def report(rounds: Sequence[Round]) -> str:
+def report(rounds: Sequence[Round]) -> Report:
     """The median of all rounds and from the lowest to the highest; ratios are of one round each."""
     head = [f"{len(rounds)} rounds", _ECHO, Ours.name, Solara.name, "Solara's in ours", "ours in the echo's"]
-    rows = []
+    rows, bars = [], []
     for words, suffix in (("alone", ""), ("while pages come and go", ", churn")):
         for label, field in (("median", "p50_us"), ("p99", "p99_us"), ("server's CPU", "cpu_us")):
             echo, ours, theirs = (
@@ -79,12 +81,13 @@ def report(rounds: Sequence[Round]) -> str:
             if suffix and field == "cpu_us":
                 continue
             figures = [shown(Spread.of(values)) for values in (echo, ours, theirs)]
-            compared = [shown(ratios(theirs, ours, floor=1)), shown(ratios(ours, echo, floor=1))]
-            rows.append([f"{label}, {words}, us", *figures, *compared])
+            bars.append(Bar(f"{label}, {words}, us", ratios(theirs, ours, floor=1)))
+            rows.append([bars[-1].label, *figures, shown(bars[-1].value), shown(ratios(ours, echo, floor=1))])
     churned = [
         shown(Spread.of([each[f"{name}, churn"].pages_per_s for each in rounds])) for name in (Ours.name, Solara.name)
     ]
-    return render(head, [*rows, ["pages that came and went in a second", "", *churned, "", ""]])
+    table = render(head, [*rows, ["pages that came and went in a second", "", *churned, "", ""]])
+    return Report(table, compared(f"one move of a slider, {len(rounds)} rounds", bars))
 
 
 async def _rounds(count: int, moves: int) -> list[Round]:
@@ -188,7 +191,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=int, default=5, help="how often each side is measured (%(default)s)")
     parser.add_argument("--moves", type=int, default=2000, help="how many moves per measurement (%(default)s)")
     default = RESULTS / "roundtrip.json"
-    parser.add_argument("--json", type=Path, default=default, help="where the figures go (benchmarks/results/)")
+    parser.add_argument(
+        "--json", type=Path, default=default, help="where the figures go (benchmarks/results/); the plot beside"
+    )
     return parser
 
 

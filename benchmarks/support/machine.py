@@ -10,6 +10,8 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks.support import plot
+
 _CPUINFO = Path("/proc/cpuinfo")
 _PACKAGES = (
     "solara-ctx",
@@ -41,14 +43,16 @@ def versions() -> dict[str, str]:
     return {name: _version(name) for name in _PACKAGES}
 
 
-def publish(name: str, rounds: Sequence[object], path: Path, **options: object) -> None:
-    """Say with what and on what it was measured, and write every figure of every round."""
-    print("\n" + ", ".join(f"{package} {version}" for package, version in versions().items()))
+def publish(name: str, rounds: Sequence[object], path: Path, panels: Sequence[plot.Panel], **options: object) -> None:
+    """Say with what and on what it was measured, and write every figure of every round, and a plot beside them."""
+    measured = ", ".join(f"{package} {version}" for package, version in versions().items())
+    print(f"\n{measured}")
     print(", ".join(f"{fact}: {value}" for fact, value in facts().items()))
     when = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     report = {"benchmark": name, "when": when, **options, "machine": facts(), "versions": versions(), "rounds": rounds}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(report, indent=2) + "\n")
+    print(plot.write(path.with_suffix(".svg"), panels, measured))
 
 
 def load() -> float:

@@ -25,11 +25,11 @@ def shown(spread: Spread) -> str:
     """A figure with its spread."""
     if math.isnan(spread.median):
         return "unknown"
-    median, low, high = (_digits(value) for value in (spread.median, spread.low, spread.high))
+    median, low, high = (digits(value) for value in (spread.median, spread.low, spread.high))
     return median if low == high else f"{median} ({low} to {high})"
 
 
-def _digits(value: float) -> str:
+def digits(value: float) -> str:
     """Three digits that mean something, and no more."""
     size = abs(value)
     return f"{value:.0f}" if size >= 100 or value == int(value) else f"{value:.1f}" if size >= 10 else f"{value:.2f}"

@@ -22,7 +22,7 @@ def test_every_figure_has_its_line() -> None:
 @pytest.mark.parametrize(("theirs", "said"), [(499.0, "5: missed"), (500.0, "5: met"), (501.0, "5: met")])
 def test_a_bound_is_met_at_the_bound(theirs: float, said: str) -> None:
     """A fifth is a fifth."""
-    line = report([{"solara_ctx": _pass(100.0), "Solara": _pass(theirs)}]).splitlines()[2]
+    line = report([{"solara_ctx": _pass(100.0), "Solara": _pass(theirs)}]).table.splitlines()[2]
     assert line.startswith("| cold page to first answered click")
     assert line.endswith(f"{said} |")
 
@@ -30,5 +30,5 @@ def test_a_bound_is_met_at_the_bound(theirs: float, said: str) -> None:
 def test_the_median_decides() -> None:
     """One bad pass of three neither makes a bound met nor missed."""
     passes = [{"solara_ctx": _pass(100.0), "Solara": _pass(theirs)} for theirs in (700.0, 100.0, 600.0)]
-    assert "5: met" in report(passes)
-    assert "6 (1 to 7)" in report(passes)
+    assert "5: met" in report(passes).table
+    assert "6 (1 to 7)" in report(passes).table
