@@ -1,16 +1,22 @@
 """The end of the server, whatever its pages do."""
 
 import asyncio
+import contextlib
+import re
 import signal
 import socket
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pytest
+
 from integration.conftest import Launch, Serve
 from integration.support.apps.talkative import SIZE
-from integration.support.protocol import JupyterClient
+from integration.support.protocol import JupyterClient, ask, message
 from integration.support.server import ServerProcess
 from integration.support.waiting import wait_until
+from solara_ctx.clock import PER_TURN
 
 
 @contextmanager
@@ -66,3 +72,33 @@ async def test_the_command_line_waits_for_nobody(launch: Launch) -> None:
             await is_stuck(client)
             await server.stop()
     assert "closed\n" in server.log_text()
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["solara-ctx run", "uvicorn"])
+async def test_every_page_and_every_kernel_hears_that_the_server_stops(
+    serve: Serve, launch: Launch, *, own: bool
+) -> None:
+    """Also where the pages are many, so that some are told before the others, and no kernel outlives its last page."""
+    env, module = {"SOLARA_KERNEL_CULL_TIMEOUT": "0"}, "integration.support.apps.reasons"
+    if own:
+        server = await launch("solara_ctx", "run", f"{module}:kernels", "--port", "0", env=env)
+    else:
+        server = await serve(f"{module}:app", env=env)
+    count = 5 * PER_TURN
+    async with contextlib.AsyncExitStack() as stack:
+        sockets = []
+        for _ in range(count):
+            client = await stack.enter_async_context(JupyterClient(server.url, base="/"))
+            socket_ = await stack.enter_async_context(client.websocket(location="/"))
+            await ask(socket_, message("comm_info_request"))
+            await client.http.aclose()
+            sockets.append(socket_)
+        server.process.send_signal(signal.SIGTERM)
+        for socket_ in sockets:
+            await asyncio.wait_for(socket_.wait_closed(), 10)
+        ends = Counter((socket_.close_code, socket_.close_reason) for socket_ in sockets)
+    await server.stop()
+    assert ends == {(1001, "server-shutdown"): count}
+    # Written by many threads, several of them in one line.
+    reasons = Counter(re.findall(r"ended: ([a-z]+(?:-[a-z]+)*?)(?=ended|\s)", server.log_text()))
+    assert reasons == {"server-shutdown": count}

@@ -20,7 +20,7 @@ from solara_ctx.asking import NoAnswer, why, zombies
 from solara_ctx.demo import demo
 from solara_ctx.errors import KernelContextError
 from solara_ctx.leakcheck.options import add_arguments
-from solara_ctx.serving import UsageError, allow_open_files, load_page, log_config, redact_logs, set_for_production
+from solara_ctx.serving import UsageError, allow_open_files, load_page, log_config, redact_logs
 from solara_ctx.web.app import KernelApp
 from solara_ctx.web.uvicorn_ws import PageWebSocket
 
@@ -90,9 +90,8 @@ def _parser() -> argparse.ArgumentParser:
 def _run(options: argparse.Namespace) -> int:
     target = PageTarget(options.target)
     if not options.reload:
-        set_for_production()
         # Loaded here, so that a mistake is said in one line instead of a server's traceback.
-        return _serve(target(), options)
+        return _serve_alone(target(), options)
     source = options.target.partition(":")[0]
     watched = Path(source).resolve().parent if source.endswith(".py") else Path.cwd()
     return _serve(target, options, factory=True, reload_dirs=[str(watched)])
@@ -107,8 +106,7 @@ def _why(options: argparse.Namespace) -> int:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    set_for_production()
-    return _serve(KernelApp(demo), options)
+    return _serve_alone(KernelApp(demo), options)
 
 
 def _leakcheck(arguments: argparse.Namespace) -> int:
@@ -120,6 +118,11 @@ def _leakcheck(arguments: argparse.Namespace) -> int:
             raise
         raise UsageError("leakcheck needs Playwright; install it with `pip install 'solara-ctx[leakcheck]'`") from None
     return int(command.run(arguments))
+
+
+def _serve_alone(app: KernelApp, options: argparse.Namespace) -> int:
+    app.owns_process = True
+    return _serve(app, options)
 
 
 def _serve(

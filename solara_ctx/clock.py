@@ -92,7 +92,8 @@ def runs_here(loop: asyncio.AbstractEventLoop) -> bool:
 def call_on(loop: asyncio.AbstractEventLoop, callback: Callable[[*Ts], object], *arguments: *Ts) -> None:
     """Call *callback* in the next turn of *loop*.  Any thread.
 
-    `call_soon_threadsafe` writes to a socket to wake the loop; on its own thread the loop is awake.
+    `call_soon_threadsafe` writes to a socket to wake the loop; on its own thread the loop is awake.  But for signal
+    handlers and finalizers, which may run while it is about to sleep: not for those.
 
     Raises:
         RuntimeError: the loop is closed.

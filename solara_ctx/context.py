@@ -279,6 +279,10 @@ class VirtualKernelContext:
         """`close`, and wait for the end.  Any event loop; cancelling the wait does not stop the close."""
         return await asyncio.wrap_future(self.close(reason))
 
+    def send_pages_away(self, reason: str) -> None:
+        """End the connections of all pages, before the kernel's own end would.  Loop only."""
+        self._end_connections(reason)
+
     def page_counts(self) -> PageCounts:
         """How many pages are in each status, and what waits to be sent to them.  Loop only."""
         return self._presence.table.look()

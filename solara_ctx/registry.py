@@ -28,7 +28,7 @@ from solara_ctx.run import PageFunction, StartHook
 from solara_ctx.settings import Settings
 from solara_ctx.stats import KernelStats, RegistryStats, WorkerStats
 from solara_ctx.teardown import CloseReport, Closers
-from solara_ctx.workers import WorkerPool
+from solara_ctx.workers import ThreadStarter, WorkerPool
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         self._loop = asyncio.get_running_loop()
         self.loop_thread = threading.get_ident()
         self.clock: Clock = clock or LoopClock(self._loop)
-        starter = WorkerPool(1, name="solara-ctx-starter")
+        starter = ThreadStarter()
         self.workers = workers or WorkerPool(self.settings.kernel_threads, starter=starter)
         self.closers = closers or Closers(starter=starter)
         self._scrub_threads = scrub_threads or _leave_threads_alone
@@ -128,8 +128,14 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         """Let no new kernel in."""
         self._draining = True
 
-    async def drain(self, reason: str = CloseReason.SERVER_SHUTDOWN) -> list[VirtualKernelContext]:
+    async def drain(
+        self, reason: str = CloseReason.SERVER_SHUTDOWN, *, told: Callable[[], object] = lambda: None
+    ) -> list[VirtualKernelContext]:
         """Close every kernel, all at once, within `SOLARA_KERNEL_DRAIN_TIMEOUT`, and take no new ones.
+
+        Args:
+            reason: Why.
+            told: Called once every page knows that its connection ends, and why.
 
         Returns:
             The kernels that were not closed in time; each is named in the log.
@@ -143,10 +149,13 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
             context = self._contexts.get(kernel_id)
             if context is not None:
                 future = asyncio.wrap_future(context.close(reason))
+                # Not only with the last step of the teardown: the server waits for the connections.
+                context.send_pages_away(reason)
                 closing.add(future)
                 future.add_done_callback(closing.discard)
 
         await in_turns(close, list(self._contexts))
+        told()
         while closing:
             future = next(iter(closing))
             if not await wait_within(self.clock, future, until - self.clock.now()):
@@ -380,7 +389,9 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
 
     def _cull(self, kernel_id: str) -> "asyncio.Future[CloseReport] | None":
         context = self._contexts.get(kernel_id)
-        return None if context is None else asyncio.wrap_future(context.close(CloseReason.CULLED))
+        # A server that stops tells some pages before the others: their kernels end by that, not for their absence.
+        reason = CloseReason.SERVER_SHUTDOWN if self._draining else CloseReason.CULLED
+        return None if context is None else asyncio.wrap_future(context.close(reason))
 
 
 class _LifecycleTask(asyncio.Task[CloseReport]):

@@ -5,7 +5,6 @@ import importlib
 import importlib.util
 import inspect
 import logging
-import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -17,7 +16,6 @@ import uvicorn
 if sys.platform != "win32":
     import resource
 
-from solara_ctx.settings import Settings
 from solara_ctx.web.access_log import RedactKernelIds
 from solara_ctx.web.app import KernelApp
 
@@ -31,10 +29,6 @@ _OPEN_FILES = 4096
 # Where the system says "unlimited": some systems refuse that for the soft limit, none of them this.
 _MOST_OPEN_FILES = 1 << 20
 
-# A run over the young takes as long as there are young objects: 2 ms with 5,000 of them, 20 ms with 50,000.
-# A run over all, which stops everybody for a time that grows with the number of pages, comes after a hundred million
-# objects that were not freed, instead of each time that they have become a quarter more.
-_PRODUCTION = {"SOLARA_GC_FREEZE": "1", "SOLARA_GC_THRESHOLDS": "5000,10,2000"}
 
 log = logging.getLogger(__name__)
 
@@ -171,15 +165,6 @@ def _load_module(name: str) -> ModuleType:
         if error.name is None or not name.startswith(error.name):
             raise
         raise UsageError(f"there is no module {name}; give MODULE:NAME, or the path of a file ending in .py") from None
-
-
-def set_for_production() -> None:
-    """Set what is good for a process that does nothing but serve pages, where the environment does not say otherwise
-    and debug mode is off.  Before the app is made, which reads it.
-    """
-    if not Settings().debug:
-        for name, value in _PRODUCTION.items():
-            os.environ.setdefault(name, value)
 
 
 def allow_open_files() -> None:

@@ -77,7 +77,7 @@ def parse_size(value: object) -> int:
     return int(size)
 
 
-def parse_thresholds(value: object) -> tuple[int, int, int] | None:
+def parse_thresholds(value: object) -> tuple[int, int, int]:
     """Read the garbage collector's thresholds: three whole numbers, "5000,10,2000".
 
     Raises:
@@ -85,10 +85,9 @@ def parse_thresholds(value: object) -> tuple[int, int, int] | None:
     """
     parts = value.split(",") if isinstance(value, str) else value
     if isinstance(parts, list | tuple) and len(parts) == _GENERATIONS:
-        numbers = [_whole(part) for part in parts]
-        if None not in numbers:
-            first, second, third = (number or 0 for number in numbers)
-            return first, second, third
+        numbers = [number for part in parts if (number := _whole(part)) is not None]
+        if len(numbers) == _GENERATIONS:
+            return numbers[0], numbers[1], numbers[2]
     raise ValueError(f"not the collector's thresholds; write them as {THRESHOLDS_FORM}")
 
 
@@ -211,12 +210,12 @@ class Settings(BaseSettings):  # type: ignore[explicit-any]  # what pydantic add
         description="The largest message that a page may send. The server's own limit holds too "
         "(uvicorn: `--ws-max-size`).",
     )
-    gc_freeze: bool = Field(
-        default=False,
+    gc_freeze: bool | None = Field(
+        default=None,
         validation_alias=_variable("SOLARA_GC_FREEZE"),
         description="Take all objects that there are when the service starts, the program above all, out of the "
-        "garbage collector's sight, so that its full runs are shorter. On under `solara-ctx run`, but for debug mode "
-        "and `--reload`.",
+        "garbage collector's sight, so that its full runs are shorter. Unset: no; under `solara-ctx run`, but for "
+        "debug mode and `--reload`, yes.",
     )
     gc_thresholds: Thresholds | None = Field(
         default=None,

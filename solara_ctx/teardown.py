@@ -24,7 +24,7 @@ from typing import TypeVar
 from solara_ctx import frames
 from solara_ctx.clock import Clock, wait_within
 from solara_ctx.errors import redact
-from solara_ctx.workers import WorkerPool
+from solara_ctx.workers import ThreadStarter, WorkerPool
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ class Closers:
         self,
         waiting: WorkerPool | None = None,
         computing: WorkerPool | None = None,
-        starter: WorkerPool | None = None,
+        starter: ThreadStarter | None = None,
     ) -> None:
         self.waiting = waiting or WorkerPool(_WAITING_STEPS, name="solara-ctx-closer", starter=starter)
         """For user code: hooks, the end of the app, and widgets with a `close` of their own."""

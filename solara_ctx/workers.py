@@ -5,7 +5,6 @@ callback that blocks for ever would keep a stopped server alive; and a thread th
 to everybody else.
 """
 
-import contextlib
 import contextvars
 import itertools
 import logging
@@ -13,7 +12,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 from typing import TypeVar
 
 from solara_ctx import frames
@@ -44,8 +42,9 @@ class WorkerPool:
         limit: How many threads there may be, without those that are stuck.
         name: Of the threads.
         idle_s: How long a thread without a job waits until it ends.
-        starter: Starts the threads, and is closed with the pool.  Without one, whoever submits starts them, and waits
-            until the new thread has had the interpreter; the event loop has better things to do while others want that.
+        starter: Starts a thread for whoever submits, and is closed with the pool.  Without one, whoever submits does
+            it, and waits until the new thread has had the interpreter; the event loop has better things to do while
+            others want that.
     """
 
     def __init__(
@@ -54,7 +53,7 @@ class WorkerPool:
         *,
         name: str = "solara-ctx-worker",
         idle_s: float = _IDLE_S,
-        starter: "WorkerPool | None" = None,
+        starter: "ThreadStarter | None" = None,
     ) -> None:
         self._name = name
         self._idle_s: float | None = idle_s
@@ -158,23 +157,13 @@ class WorkerPool:
             self._stuck -= 1
 
     def _have_thread_started(self) -> None:
-        starter, claims = self._starter, [None]
-        if starter is None:
-            self._start_thread()
-            return
-        start = partial(self._start_if_claimed, claims)
         try:
-            starter.submit(start)
-            failed = not starter.threads  # the system has had no thread to give, not even for this
+            if self._starter is not None:
+                self._starter.submit(self._start_thread)
+                return
         except RuntimeError:  # it is closed
-            failed = True
-        if failed:
-            start()
-
-    def _start_if_claimed(self, claims: list[None]) -> None:
-        with contextlib.suppress(IndexError):  # taken by the other of the two who may try
-            claims.pop()
-            self._start_thread()
+            pass
+        self._start_thread()
 
     def _start_thread(self) -> None:
         thread = threading.Thread(target=self._work, name=f"{self._name}-{next(_numbers)}", daemon=True)
@@ -230,3 +219,19 @@ class WorkerPool:
         if start:
             self._start_thread()
         return job
+
+
+class ThreadStarter(WorkerPool):
+    """Starts the threads of other pools, on a thread of its own; where the system has none to give for that, on the
+    thread of whoever has asked.
+    """
+
+    def __init__(self, name: str = "solara-ctx-starter") -> None:
+        super().__init__(1, name=name)
+
+    def _start_thread(self) -> None:
+        super()._start_thread()
+        with self._lock:
+            left, self._jobs = (deque(), self._jobs) if self._threads else (self._jobs, deque())
+        for job in left:
+            job()

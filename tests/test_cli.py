@@ -1,7 +1,6 @@
 """The command line."""
 
 import importlib
-import os
 import pickle
 from pathlib import Path
 
@@ -22,12 +21,6 @@ def other():
 
 number = 3
 '''
-
-
-@pytest.fixture(autouse=True)
-def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command line owns its process, and sets defaults in its environment."""
-    monkeypatch.setattr(os, "environ", os.environ.copy())
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import gc
 import weakref
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -34,13 +35,40 @@ async def test_an_app_sets_it_while_it_runs(as_it_was: tuple[int, int, int]) -> 
         assert gc.get_freeze_count() > 0
 
 
-async def test_a_server_that_stops_collects_nothing() -> None:
-    """Of what is left then, all goes with the process."""
-    app = KernelApp(lambda: None, settings=Settings())
+@pytest.mark.parametrize(
+    ("settings", "frozen", "thresholds"),
+    [
+        ({}, True, OURS),
+        ({"gc_freeze": False}, False, OURS),
+        ({"gc_thresholds": (700, 10, 9)}, True, (700, 10, 9)),
+        ({"debug": True}, False, None),
+    ],
+)
+async def test_an_app_that_owns_its_process_sets_it_by_itself(
+    settings: dict[str, Any],
+    frozen: bool,
+    thresholds: tuple[int, int, int] | None,
+    as_it_was: tuple[int, int, int],
+) -> None:
+    """Where its settings do not say otherwise, and not in debug mode."""
+    app = KernelApp(lambda: None, settings=Settings(**settings))
+    app.owns_process = True
     async with app.lifespan():
-        assert app.leaks._collects_automatically()
-        app.registry.begin_drain()
-        assert not app.leaks._collects_automatically()
+        assert gc.get_threshold() == (thresholds or as_it_was)
+        assert bool(gc.get_freeze_count()) is frozen
+
+
+def test_a_second_app_freezes_nothing() -> None:
+    """What there is then are the kernels of the first one, whose cycles have to be found."""
+    first = set_collector(freeze=True, thresholds=None)
+    circle = Circle()
+    second = set_collector(freeze=True, thresholds=None)
+    gone = weakref.ref(circle)
+    del circle
+    gc.collect()
+    assert gone() is None
+    first()
+    second()
 
 
 class Circle:

@@ -1,7 +1,6 @@
 """What the commands share that serve somebody's code."""
 
 import logging
-import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +11,6 @@ from starlette.types import Receive, Scope, Send
 
 from solara_ctx import serving
 from solara_ctx.serving import UsageError, _is_drive, load_app, load_page, mounted
-from solara_ctx.settings import Settings
 from solara_ctx.web.app import KernelApp
 
 PAGE = """
@@ -171,23 +169,3 @@ def test_a_limit_that_can_not_be_raised(monkeypatch: pytest.MonkeyPatch, caplog:
         serving.allow_open_files()
     assert len(caplog.messages) == 1
     assert "256 open files" in caplog.messages[0]
-
-
-@pytest.mark.parametrize(
-    ("given", "frozen", "thresholds"),
-    [
-        ({}, True, (5_000, 10, 2_000)),
-        ({"SOLARA_GC_FREEZE": "0"}, False, (5_000, 10, 2_000)),
-        ({"SOLARA_GC_THRESHOLDS": "700,10,10"}, True, (700, 10, 10)),
-        ({"SOLARA_DEBUG": "1"}, False, None),
-    ],
-)
-def test_a_server_of_ours_sets_the_collector(
-    given: dict[str, str], frozen: bool, thresholds: tuple[int, int, int] | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where the environment does not say otherwise, and not in debug mode."""
-    # One of the test's own: what is set in it is forgotten.
-    monkeypatch.setattr(os, "environ", given.copy())
-    serving.set_for_production()
-    settings = Settings()
-    assert (settings.gc_freeze, settings.gc_thresholds) == (frozen, thresholds)

@@ -14,7 +14,7 @@ import pytest
 
 from solara_ctx import current, patching
 from solara_ctx.current import Handle
-from solara_ctx.workers import WorkerPool
+from solara_ctx.workers import ThreadStarter, WorkerPool
 from tests.support.fakes import PATIENCE_S
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="empty")
@@ -409,51 +409,57 @@ def test_a_starter_starts_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
         start(thread)
 
     monkeypatch.setattr(threading.Thread, "start", noted)
-    starter = WorkerPool(1, name="the-starter")
+    starter = ThreadStarter("the-starter")
     pool = WorkerPool(2, name="the-worker", starter=starter)
     first, second = Blocking(), Blocking()
     pool.submit(first)
     assert first.has_begun()
     pool.submit(second)
     assert second.has_begun()
-    assert started_by == {
-        "the-worker": "the-starter",
-        "the-starter": threading.current_thread().name.rpartition("-")[0],
-    }
+    here = threading.current_thread().name.rpartition("-")[0]
+    assert started_by == {"the-worker": "the-starter", "the-starter": here}
     pool.close()
     until(lambda: starter.threads == 0)
     first.end()
     second.end()
 
 
-@pytest.mark.parametrize("closed", [True, False])
-def test_where_the_starter_is_no_help_the_thread_is_started_all_the_same(
-    monkeypatch: pytest.MonkeyPatch, closed: bool
-) -> None:
-    """It is closed, or the system has no thread for it; what it has to do then, it may still do, to no harm."""
-    starter = WorkerPool(1, name="the-starter")
-    pool = WorkerPool(2, name="the-worker", starter=starter)
+def test_a_closed_starter_is_done_without() -> None:
+    """Whoever submits starts the thread."""
+    starter = ThreadStarter()
+    starter.close()
+    pool = WorkerPool(2, starter=starter)
+    job = Blocking()
+    pool.submit(job)
+    assert job.has_begun()
+    pool.close()
+    job.end()
+
+
+def test_where_the_starter_gets_no_thread_nobody_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither who has asked, nor who has asked meanwhile, when it seemed to have one."""
+    starter = ThreadStarter("the-starter")
+    first, second = (WorkerPool(2, name=f"worker-{number}", starter=starter) for number in range(2))
+    jobs = [Blocking(), Blocking()]
     start = threading.Thread.start
 
     def start_or_not(thread: threading.Thread) -> None:
         if thread.name.startswith("the-starter"):
+            second.submit(jobs[1])
             raise RuntimeError("can't start new thread")
         start(thread)
 
-    if closed:
-        starter.close()
-    else:
-        monkeypatch.setattr(threading.Thread, "start", start_or_not)
-    job = Blocking()
-    pool.submit(job)
-    assert job.has_begun()
+    monkeypatch.setattr(threading.Thread, "start", start_or_not)
+    first.submit(jobs[0])
+    assert all(job.has_begun() for job in jobs)
+    assert starter.queued == 0
     monkeypatch.setattr(threading.Thread, "start", start)
-    assert starter.queued == (0 if closed else 1)
-    if not closed:
-        run(starter, lambda: None)
-    assert pool.threads == 1
-    pool.close()
-    job.end()
+    run(starter, lambda: None)
+    assert (first.threads, second.threads) == (1, 1)
+    first.close()
+    second.close()
+    for job in jobs:
+        job.end()
 
 
 def test_where_the_system_has_no_more_threads_those_that_are_there_go_on(

@@ -82,14 +82,14 @@ class LeakTracker:
         # In the order in which they were closed.
         self._watched: list[KernelWatch] = []
         self._zombies: list[KernelWatch] = []
-        self._collecting = False
+        self._collecting = self._no_more = False
         self._next_collection = 0.0
         self._by_refcount = self._by_gc = self._zombies_gone = self._collections = 0
 
     def start(self, around: Surroundings) -> None:
         """Look after closed kernels from now on."""
         self._around = around
-        self._collecting = False
+        self._collecting = self._no_more = False
         self._next_collection = around.clock.now()
         self._look()
 
@@ -100,6 +100,10 @@ class LeakTracker:
         self._timer = self._around = None
         self._closing.clear()
         self._collector.stop()
+
+    def collect_no_more(self) -> None:
+        """The service is about to stop: it has other things to do, and soon no memory that could be got back."""
+        self._no_more = True
 
     def watch(self, kernel: str, session: str, reason: str) -> "KernelWatch":
         """Watch what belongs to a kernel that is about to be closed.
@@ -202,7 +206,7 @@ class LeakTracker:
             self._becomes_zombie(watch)
         uncollected = [watch for watch in self._watched if not watch.collected] if may_collect else []
         ready = [watch for watch in uncollected if now >= self._collection_due(watch)]
-        if ready and not self._collecting:
+        if ready and not self._collecting and not self._no_more:
             self._begin_collection(around, ready)
         # In the order in which they were closed, so that the first is the first that is due.  Those that are overdue
         # wait for a collection, which looks again when it is done.

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import contextvars
-import gc
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -16,13 +15,13 @@ from starlette.types import Receive, Scope, Send
 
 from solara_ctx import patching
 from solara_ctx.clock import wait_through
-from solara_ctx.collector import set_collector
+from solara_ctx.collector import PRODUCTION_THRESHOLDS, set_collector
 from solara_ctx.current import Handle
 from solara_ctx.errors import KernelLimitReached
 from solara_ctx.jupyter import KernelHost
 from solara_ctx.leaks.explain import explain
 from solara_ctx.leaks.tracker import LeakTracker, Surroundings
-from solara_ctx.lifecycle import CloseCode, CloseReason
+from solara_ctx.lifecycle import CloseReason
 from solara_ctx.registry import KernelRegistry
 from solara_ctx.run import StartHook
 from solara_ctx.settings import Settings
@@ -72,11 +71,11 @@ class KernelApp:
         """The kernels of this app: a read-only mapping from kernel id to context."""
         self._channels = Channels(self.registry, self._sessions, self._pages.bind)
         self._service: _Service | None = None
+        self.owns_process = False
+        """Whether the process does nothing but serve this app, so that its garbage collector may be set for it."""
         self.leaks = LeakTracker(
             zombie_after_s=self.settings.kernel_zombie_after,
             on_zombie=self._name_the_holder if self.settings.debug else None,
-            # A server that stops has other things to do, and soon no memory that could be got back.
-            collects_automatically=lambda: gc.isenabled() and not self.registry.draining,
         )
         """What became of the kernels that were closed."""
         resourcez = Resourcez(self.registry, self._channels, self.leaks, self.settings.resourcez_token)
@@ -153,17 +152,24 @@ class KernelApp:
         self.registry.start(scrub_threads=patching.scrub_dummy_threads, watch=self.leaks.watch)
         signals = StopSignals(self._stop_signalled)
         signals.install()
+        if self._service is not None:  # whose loop has ended without it
+            self._service.restore_collector()
         service = self._service = _Service(loop, signals)
-        if self.settings.gc_freeze or self.settings.gc_thresholds is not None:
-            service.restore_collector = set_collector(
-                freeze=self.settings.gc_freeze, thresholds=self.settings.gc_thresholds
-            )
+        service.restore_collector = self._set_collector()
         self.leaks.start(
             Surroundings(
                 clock=self.registry.clock, in_background=service.background.submit, on_loop=loop.call_soon_threadsafe
             )
         )
         return self._service
+
+    def _set_collector(self) -> Callable[[], None]:
+        freeze, thresholds = self.settings.gc_freeze, self.settings.gc_thresholds
+        in_production = self.owns_process and not self.settings.debug
+        return set_collector(
+            freeze=in_production if freeze is None else freeze,
+            thresholds=PRODUCTION_THRESHOLDS if thresholds is None and in_production else thresholds,
+        )
 
     async def _stop(self, service: "_Service") -> None:
         if not service.alive:
@@ -188,8 +194,7 @@ class KernelApp:
         elif service.keeper is None:
             # Not only when the lifespan ends: uvicorn waits for its connections first, without a limit, and a page
             # that reads nothing, of a sleeping laptop for example, would keep every kernel from closing.
-            service.loop.call_soon_threadsafe(self._begin_drain, service)
-            resume()
+            service.loop.call_soon_threadsafe(self._drain_before, service, resume)
         else:
             # Nobody will call us again, so the server has to wait until the kernels are closed.
             service.keeper.add_done_callback(lambda _: resume())
@@ -199,12 +204,20 @@ class KernelApp:
         """Tell the pages, and begin to close the kernels; once, however often it is asked for."""
         if service.drain is None:
             self.registry.begin_drain()
-            service.drain = service.loop.create_task(self._drain(), context=contextvars.Context())
+            self.leaks.collect_no_more()
+            service.drain = service.loop.create_task(self._drain(service), context=contextvars.Context())
         return service.drain
 
-    async def _drain(self) -> None:
-        await self._channels.close_all(CloseCode.GOING_AWAY, CloseReason.SERVER_SHUTDOWN)
-        await self.registry.drain(CloseReason.SERVER_SHUTDOWN)
+    def _drain_before(self, service: "_Service", resume: Resume) -> None:
+        """Let the server hear of the signal once all pages are told: it would tell them something else."""
+        _ = self._begin_drain(service)
+        service.told.add_done_callback(lambda _: resume())
+
+    async def _drain(self, service: "_Service") -> None:
+        try:
+            await self.registry.drain(CloseReason.SERVER_SHUTDOWN, told=service.all_told)
+        finally:
+            service.all_told()
 
     async def _start_if_nobody_did(self) -> None:
         service = self._service
@@ -286,11 +299,14 @@ class _Service:
         self.background = WorkerPool(1, name="solara-ctx-collector")
         self.keeper: asyncio.Task[None] | None = None
         self.drain: asyncio.Task[None] | None = None
-        self.restore_collector: Callable[[], None] = _nothing_to_restore
+        self.restore_collector: Callable[[], None] = lambda: None
+        self.told: asyncio.Future[None] = loop.create_future()
+        """Done when all pages know that the server stops."""
 
-
-def _nothing_to_restore() -> None:
-    pass
+    def all_told(self) -> None:
+        """All pages know it; harmless when they did."""
+        if not self.told.done():
+            self.told.set_result(None)
 
 
 def _shut_down(handle: Handle, restart: bool) -> None:  # noqa: FBT001 - the flag of Jupyter's shutdown_request

@@ -4,6 +4,7 @@ import json
 import mimetypes
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from starlette.datastructures import Headers
@@ -18,6 +19,7 @@ STATIC_DIRECTORY = Path(__file__).parent / "static"
 
 _MANIFEST = "manifest.json"
 _ENCODINGS = {"br": ".br", "gzip": ".gz"}  # the best first
+_TYPES = {".woff2": "font/woff2"}
 _REFUSED = re.compile(r"q=0(\.0*)?")
 # Names carry a hash of the content, so a file never changes (RFC 8246).
 _FOR_EVER = "public, max-age=31536000, immutable"
@@ -55,15 +57,14 @@ class HashedFiles:
     """
 
     def __init__(self, directory: Path) -> None:
-        # The answers are made once, too.
-        self._answers = dict(_answers(directory))
+        self._files = dict(_files(directory))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The file, in the best encoding that the browser takes."""
         await self._answer(scope)(scope, receive, send)
 
     def _answer(self, scope: Scope) -> Response:
-        encodings = self._answers.get(relative_path(scope).removeprefix("/"))
+        encodings = self._files.get(relative_path(scope).removeprefix("/"))
         if encodings is None:
             return PlainTextResponse("Not Found", 404)
         if scope["method"] not in {"GET", "HEAD"}:
@@ -71,29 +72,39 @@ class HashedFiles:
         headers = Headers(scope=scope)
         accepted = headers.get("accept-encoding", "")
         encoding = next((name for name in _ENCODINGS if name in encodings and _accepts(accepted, name)), None)
-        answer = encodings[encoding]
-        if headers.get("if-none-match") == answer.headers["etag"]:
-            return Response(None, 304, {name: answer.headers[name] for name in ("cache-control", "etag", "vary")})
-        return answer
+        file = encodings[encoding]
+        answers = {"Cache-Control": _FOR_EVER, "ETag": file.tag, "Vary": "Accept-Encoding"}
+        if _has_it(headers.get("if-none-match", ""), file.tag):
+            return Response(None, 304, answers)
+        if encoding is not None:
+            answers["Content-Encoding"] = encoding
+        # A fresh one each time: middleware edits the headers of an answer where they are.
+        return Response(file.content, headers=answers, media_type=file.media_type)
 
 
-def _answers(directory: Path) -> Iterator[tuple[str, dict[str | None, Response]]]:
-    """The answers for each file by its encoding, `None` for the file as it is."""
-    mimetypes.init()  # reads the system's tables: not at the first file
+@dataclass(frozen=True, slots=True)
+class _File:
+    content: bytes
+    media_type: str | None
+    tag: str
+
+
+def _files(directory: Path) -> Iterator[tuple[str, dict[str | None, _File]]]:
+    """Each file by its encoding, `None` for the file as it is."""
     for path in directory.iterdir():
         if path.suffix in _ENCODINGS.values() or path.name == _MANIFEST:
             continue
         twins = ((name, path.with_name(path.name + suffix)) for name, suffix in _ENCODINGS.items())
-        files: dict[str | None, Path] = {None: path}
-        files.update((name, twin) for name, twin in twins if twin.exists())
-        yield path.name, {encoding: _response(path.name, file, encoding) for encoding, file in files.items()}
+        paths: dict[str | None, Path] = {None: path}
+        paths.update((name, twin) for name, twin in twins if twin.exists())
+        # Python's own table has no web fonts, and a system may have no other.
+        kind = _TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0]
+        yield path.name, {name: _File(each.read_bytes(), kind, f'"{each.name}"') for name, each in paths.items()}
 
 
-def _response(name: str, file: Path, encoding: str | None) -> Response:
-    headers = {"Cache-Control": _FOR_EVER, "ETag": f'"{file.name}"', "Vary": "Accept-Encoding"}
-    if encoding is not None:
-        headers["Content-Encoding"] = encoding
-    return Response(file.read_bytes(), headers=headers, media_type=mimetypes.guess_type(name)[0])
+def _has_it(header: str, tag: str) -> bool:
+    """Whether `If-None-Match` names the tag; a proxy that has compressed the file has made it a weak one."""
+    return any(part.strip().removeprefix("W/") in {tag, "*"} for part in header.split(","))
 
 
 def _accepts(header: str, encoding: str) -> bool:

@@ -10,7 +10,6 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from solara_ctx.clock import in_turns
 from solara_ctx.context import VirtualKernelContext
 from solara_ctx.errors import KernelContextError
 from solara_ctx.lifecycle import CloseCode
@@ -56,10 +55,6 @@ class Channels:
     def opened_total(self) -> int:
         """How many were opened since the service began."""
         return self._opened_total
-
-    async def close_all(self, code: CloseCode, reason: str) -> None:
-        """Tell every page that its connection ends, and why."""
-        await in_turns(lambda outbox: outbox.close(code, reason), list(self._open))
 
     async def serve(self, websocket: WebSocket) -> None:
         """One websocket, from its handshake to its end."""

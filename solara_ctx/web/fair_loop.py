@@ -1,14 +1,14 @@
 """An event loop that handles the events of a few sockets in each of its turns.
 
 asyncio handles every socket that is ready before it looks at its timers and at what was called from other threads.
-When thousands of pages connect, or vanish, in the same moment, that is one turn of a tenth of a second and more, in
-which nobody else is served.  Linux tells of as many ready sockets as it is asked for, of the others next time, and all
-have their turn: so here it is asked for few.
+When thousands of pages have something to say, or vanish, in the same moment, that is one turn of a tenth of a second
+and more, in which nobody else is served.  Linux tells of as many ready sockets as it is asked for, of the others next
+time, and all have their turn: so here it is asked for few.
 """
 
 import asyncio
 import selectors
-from typing import Protocol
+from typing import Protocol, cast
 
 AT_ONCE = 8
 """Sockets in one turn.  What comes of one takes 0.1 to 0.3 ms; and each system call lets go of the interpreter, which a
@@ -37,12 +37,10 @@ class FewAtATime:
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
-    """For `uvicorn --loop`, and `asyncio.Runner(loop_factory=...)`.  Where there is no epoll, asyncio's usual loop."""
+    """For `uvicorn --loop`, and `asyncio.Runner(loop_factory=...)`.  Without epoll, asyncio's selector loop."""
     selector = selectors.DefaultSelector()
     # The selector's own attribute, in CPython 3.4 to 3.14; there is no other way in.
     epoll = getattr(selector, "_selector", None)
-    if epoll is None or type(epoll).__name__ != "epoll":
-        selector.close()
-        return asyncio.new_event_loop()
-    selector._selector = FewAtATime(epoll)  # type: ignore[attr-defined]
+    if type(epoll).__name__ == "epoll":
+        selector._selector = FewAtATime(cast("_Epoll", epoll))  # type: ignore[attr-defined]
     return asyncio.SelectorEventLoop(selector)

@@ -189,4 +189,5 @@ class Outbox:
             return
         self._wake_scheduled = True
         if not self._loop.is_closed():
-            call_on(self._loop, self._wake.set)
+            # Also on the loop's own thread: a widget's finalizer may have come here while the loop was about to sleep.
+            self._loop.call_soon_threadsafe(self._wake.set)

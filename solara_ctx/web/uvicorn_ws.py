@@ -2,10 +2,11 @@
 
     uvicorn --ws solara_ctx.web.uvicorn_ws:PageWebSocket app:app
 
-It differs from `--ws websockets-sansio`, which it is made of, in three things.  What an application sends in one turn
+It differs from `--ws websockets-sansio`, which it is made of, in five things.  What an application sends in one turn
 of the event loop leaves in one write: one system call, and mostly one packet, for the four frames that answer a click.
 Reading is stopped only where messages really pile up.  And compression goes by size: a small frame is not worth it, and
-no connection keeps a compressor for the next one.
+no connection keeps a compressor for the next one.  Pings, and the ends of connections when the server stops, are spread
+over time.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from typing import cast
 from weakref import WeakKeyDictionary
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.exceptions import InvalidState
 from websockets.extensions.base import Extension
 from websockets.extensions.permessage_deflate import PerMessageDeflate, ServerPerMessageDeflateFactory
 from websockets.frames import Frame
@@ -148,21 +150,18 @@ class PageWebSocket(WebSocketsSansIOProtocol):
         """Ping again, at a time of its own: the pings of pages that connected together, or that one pause has held up,
         would come together ever after.
         """
-        super().schedule_ping()
-        if self.ping_timer is not None:
-            due = self.ping_timer.when()
-            self.ping_timer.cancel()
-            early_s = (due - self.loop.time()) * random.uniform(0, _EARLY)  # noqa: S311 - chance, not secrecy
-            self.ping_timer = self.loop.call_at(due - early_s, self.send_keepalive_ping)
+        after_s = max(0.0, (self.ping_interval or 0.0) - self.last_ping_rtt)
+        after_s *= random.uniform(1 - _EARLY, 1)  # noqa: S311 - chance, not secrecy
+        self.ping_timer = self.loop.call_later(after_s, self.send_keepalive_ping)
 
     def shutdown(self) -> None:
         """The server stops: end the connection, a few of them in each turn of the loop; all at once would take 0.2 ms
         for each.
         """
-        waiting = _stopping.setdefault(self.loop, deque())
-        waiting.append(self)
-        if len(waiting) == 1:
-            self.loop.call_soon(_stop_some, waiting)
+        if self.loop not in _stopping:
+            _stopping[self.loop] = deque()
+            self.loop.call_soon(_stop_some, self.loop)
+        _stopping[self.loop].append(self)
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come."""
@@ -170,13 +169,27 @@ class PageWebSocket(WebSocketsSansIOProtocol):
         super().data_received(data)
 
 
+# Without an entry for a loop with nothing to stop: each connection knows its loop.
 _stopping: "WeakKeyDictionary[asyncio.AbstractEventLoop, deque[PageWebSocket]]" = WeakKeyDictionary()
 
 
-def _stop_some(waiting: deque[PageWebSocket]) -> None:
-    for _ in range(min(PER_TURN, len(waiting))):
-        connection = waiting.popleft()
-        if not connection.disconnected:
-            WebSocketsSansIOProtocol.shutdown(connection)
-    if waiting:
-        waiting[0].loop.call_soon(_stop_some, waiting)
+def _stop_some(loop: asyncio.AbstractEventLoop) -> None:
+    waiting = _stopping[loop]
+    try:
+        for _ in range(min(PER_TURN, len(waiting))):
+            connection = waiting.popleft()
+            if not connection.disconnected:
+                _stop(connection)
+    finally:
+        if waiting:
+            loop.call_soon(_stop_some, loop)
+        else:
+            del _stopping[loop]
+
+
+def _stop(connection: PageWebSocket) -> None:
+    try:
+        WebSocketsSansIOProtocol.shutdown(connection)
+    except InvalidState:
+        # The page has said that it goes, a moment before: there is nothing to tell it.
+        connection.transport.close()

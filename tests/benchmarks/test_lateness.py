@@ -28,18 +28,20 @@ async def test_a_pause_weighs_as_much_as_it_lasts(lateness: Lateness) -> None:
 
     late = lateness.take()
 
-    assert 0.19 < late.longest < 0.4
+    assert late.longest > 0.19
     assert 0.05 < late.p50 < late.p99 <= late.longest
 
 
 async def test_taking_begins_anew(lateness: Lateness) -> None:
     """What was before the last look is not told again."""
     await asyncio.sleep(0.01)
-    _stand_still(0.2)
+    _stand_still(0.4)
     await asyncio.sleep(0.01)
-    lateness.take()
 
-    assert lateness.take().longest < 0.19
+    first, second = lateness.take(), lateness.take()
+
+    assert first.longest > 0.39
+    assert second.longest < 0.39
 
 
 async def test_the_end_counts_the_timer_that_never_comes(lateness: Lateness) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from starlette.middleware.gzip import GZipMiddleware
 
 from solara_ctx.web.assets import Assets, FrontendMissing, HashedFiles
 
@@ -20,6 +21,7 @@ def files(tmp_path: Path) -> HashedFiles:
     for name, content in (("a-1.js", "plain"), ("a-1.js.br", "as br"), ("a-1.js.gz", "as gzip"), ("b-2.woff2", "font")):
         (tmp_path / name).write_text(content)
     (tmp_path / "manifest.json").write_text("{}")
+    (tmp_path / "c-3.css").write_text("plain" * 100)
     return HashedFiles(tmp_path)
 
 
@@ -91,3 +93,23 @@ async def test_files_are_only_read(files: HashedFiles) -> None:
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(files), base_url="http://test") as http:
         response = await http.post("/a-1.js")
     assert (response.status_code, response.headers["allow"]) == (405, "GET, HEAD")
+
+
+async def test_middleware_that_edits_an_answer_edits_that_one_only(files: HashedFiles) -> None:
+    """Starlette's own compresses what was not compressed, and says so in the headers that it was given."""
+    app = GZipMiddleware(files, minimum_size=1)
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://test") as http:
+        answers = [await http.get("/c-3.css", headers={"Accept-Encoding": "gzip"}) for _ in range(3)]
+        plain = await http.get("/c-3.css", headers={"Accept-Encoding": "identity"})
+    assert {answer.text for answer in [*answers, plain]} == {"plain" * 100}
+    assert {answer.headers["content-encoding"] for answer in answers} == {"gzip"}
+    assert "content-encoding" not in plain.headers
+
+
+@pytest.mark.parametrize("header", ['"b-2.woff2"', 'W/"b-2.woff2"', '"other", W/"b-2.woff2"', "*"])
+async def test_a_tag_in_any_form_is_known(files: HashedFiles, header: str) -> None:
+    """A proxy may have made it a weak one, a cache may have several; fonts have their type on every system."""
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(files), base_url="http://test") as http:
+        assert (await http.get("/b-2.woff2", headers={"If-None-Match": header})).status_code == 304
+        other = await http.get("/b-2.woff2", headers={"If-None-Match": '"other"'})
+    assert (other.status_code, other.headers["content-type"]) == (200, "font/woff2")

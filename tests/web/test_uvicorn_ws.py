@@ -224,3 +224,19 @@ async def test_a_server_that_stops_ends_few_connections_in_a_turn() -> None:
     await asyncio.sleep(0)
     for server, _client in connections[1:]:
         server.connection_lost(None)
+
+
+async def test_a_page_that_goes_in_the_same_moment_keeps_no_other_from_its_end() -> None:
+    """It has said so, and its end has not come yet."""
+    below: list[RecordingTransport] = []
+    connections = [await connected(below) for _ in range(3)]
+    leaving, client = connections[0]
+    client.send_close(1001)
+    leaving.conn.receive_data(b"".join(client.data_to_send()))
+    for server, _client in connections:
+        server.shutdown()
+    await eventually(lambda: all("close" in transport.calls for transport in below))
+    connections[0][0].shutdown()
+    await asyncio.sleep(0)
+    for server, _client in connections:
+        server.connection_lost(None)
