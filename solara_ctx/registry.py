@@ -129,13 +129,18 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         self._draining = True
 
     async def drain(
-        self, reason: str = CloseReason.SERVER_SHUTDOWN, *, told: Callable[[], object] = lambda: None
+        self,
+        reason: str = CloseReason.SERVER_SHUTDOWN,
+        *,
+        each: Callable[[VirtualKernelContext], object] | None = None,
+        begun: Callable[[], object] | None = None,
     ) -> list[VirtualKernelContext]:
         """Close every kernel, all at once, within `SOLARA_KERNEL_DRAIN_TIMEOUT`, and take no new ones.
 
         Args:
             reason: Why.
-            told: Called once every page knows that its connection ends, and why.
+            each: Called with each kernel in the turn of the loop in which its close begins.
+            begun: Called once all closes have begun.
 
         Returns:
             The kernels that were not closed in time; each is named in the log.
@@ -149,13 +154,14 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
             context = self._contexts.get(kernel_id)
             if context is not None:
                 future = asyncio.wrap_future(context.close(reason))
-                # Not only with the last step of the teardown: the server waits for the connections.
-                context.send_pages_away(reason)
+                if each is not None:
+                    each(context)
                 closing.add(future)
                 future.add_done_callback(closing.discard)
 
         await in_turns(close, list(self._contexts))
-        told()
+        if begun is not None:
+            begun()
         while closing:
             future = next(iter(closing))
             if not await wait_within(self.clock, future, until - self.clock.now()):

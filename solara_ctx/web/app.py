@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
+from operator import methodcaller
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -215,7 +216,11 @@ class KernelApp:
 
     async def _drain(self, service: "_Service") -> None:
         try:
-            await self.registry.drain(CloseReason.SERVER_SHUTDOWN, told=service.all_told)
+            # Pages are sent away with the first step of their kernel's end and not, as else, with the last: the server
+            # waits for its connections, or has a word of its own for them.
+            reason = CloseReason.SERVER_SHUTDOWN
+            each = methodcaller("send_pages_away", reason)
+            await self.registry.drain(reason, each=each, begun=service.all_told)
         finally:
             service.all_told()
 
