@@ -130,9 +130,6 @@ class WorkerPool:
             self._lock.notify_all()
         for _ in range(missing):
             self._start_thread()
-        if self._starter is not None:
-            # Its thread, too: it would end in the midst of what is measured, half a minute after its last use.
-            self._starter.fix(1)
 
     def close(self) -> None:
         """Take no more jobs; threads end when the queue is empty.  Does not wait."""

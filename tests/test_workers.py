@@ -424,17 +424,6 @@ def test_a_starter_starts_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     second.end()
 
 
-def test_a_starter_of_a_fixed_pool_stays() -> None:
-    """Whoever measures finds the same threads at any time."""
-    starter = ThreadStarter()
-    pool = WorkerPool(8, starter=starter)
-    pool.fix(2)
-    assert (pool.threads, starter.threads) == (2, 1)
-    assert starter._idle_s is None
-    pool.close()
-    until(lambda: starter.threads == pool.threads == 0)
-
-
 def test_a_closed_starter_is_done_without() -> None:
     """Whoever submits starts the thread."""
     starter = ThreadStarter()
