@@ -28,7 +28,7 @@ from solara_ctx.run import PageFunction, StartHook
 from solara_ctx.settings import Settings
 from solara_ctx.stats import KernelStats, RegistryStats, WorkerStats
 from solara_ctx.teardown import CloseReport, Closers
-from solara_ctx.workers import ThreadStarter, WorkerPool
+from solara_ctx.workers import WorkerPool
 
 log = logging.getLogger(__name__)
 
@@ -116,9 +116,8 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         self._loop = asyncio.get_running_loop()
         self.loop_thread = threading.get_ident()
         self.clock: Clock = clock or LoopClock(self._loop)
-        starter = ThreadStarter()
-        self.workers = workers or WorkerPool(self.settings.kernel_threads, starter=starter)
-        self.closers = closers or Closers(starter=starter)
+        self.workers = workers or WorkerPool(self.settings.kernel_threads)
+        self.closers = closers or Closers()
         self._scrub_threads = scrub_threads or _leave_threads_alone
         self._watch = watch or _watch_nothing
         self._draining = self._drained = False
