@@ -24,7 +24,7 @@ from typing import TypeVar
 from solara_ctx import frames
 from solara_ctx.clock import Clock, wait_within
 from solara_ctx.errors import redact
-from solara_ctx.workers import ThreadStarter, WorkerPool
+from solara_ctx.workers import WorkerPool
 
 log = logging.getLogger(__name__)
 
@@ -88,11 +88,10 @@ class Closers:
         self,
         waiting: WorkerPool | None = None,
         computing: WorkerPool | None = None,
-        starter: ThreadStarter | None = None,
     ) -> None:
-        self.waiting = waiting or WorkerPool(_WAITING_STEPS, name="solara-ctx-closer", starter=starter)
+        self.waiting = waiting or WorkerPool(_WAITING_STEPS, name="solara-ctx-closer")
         """For user code: hooks, the end of the app, and widgets with a `close` of their own."""
-        self.computing = computing or WorkerPool(_COMPUTING_STEPS, name="solara-ctx-closer-computing", starter=starter)
+        self.computing = computing or WorkerPool(_COMPUTING_STEPS, name="solara-ctx-closer-computing")
         """For the end of all other widgets, and of the kernel."""
 
     @property

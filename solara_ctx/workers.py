@@ -42,9 +42,6 @@ class WorkerPool:
         limit: How many threads there may be, without those that are stuck.
         name: Of the threads.
         idle_s: How long a thread without a job waits until it ends.
-        starter: Starts a thread for whoever submits, and is closed with the pool.  Without one, whoever submits does
-            it, and waits until the new thread has had the interpreter; the event loop has better things to do while
-            others want that.
     """
 
     def __init__(
@@ -53,11 +50,9 @@ class WorkerPool:
         *,
         name: str = "solara-ctx-worker",
         idle_s: float = _IDLE_S,
-        starter: "ThreadStarter | None" = None,
     ) -> None:
         self._name = name
         self._idle_s: float | None = idle_s
-        self._starter = starter
         # Protects every field below.  Held for O(1) work only, never while a job runs.
         self._lock = threading.Condition(threading.Lock())
         self._limit = limit
@@ -102,7 +97,7 @@ class WorkerPool:
                 self._lock.notify()
             start = self._take_room()
         if start:
-            self._have_thread_started()
+            self._start_thread()
 
     def give_up_on_one(self) -> Callable[[], None]:
         """A job is stuck: let another thread take its place.
@@ -114,7 +109,7 @@ class WorkerPool:
             self._stuck += 1
             start = self._take_room()
         if start:
-            self._have_thread_started()
+            self._start_thread()
         return self._recover_one
 
     def fix(self, threads: int) -> None:
@@ -136,8 +131,6 @@ class WorkerPool:
         with self._lock:
             self._closed = True
             self._lock.notify_all()
-        if self._starter is not None:
-            self._starter.close()
 
     def _take_room(self) -> bool:
         """Whether one more thread is to be started by the caller, without the lock.
@@ -155,15 +148,6 @@ class WorkerPool:
     def _recover_one(self) -> None:
         with self._lock:
             self._stuck -= 1
-
-    def _have_thread_started(self) -> None:
-        try:
-            if self._starter is not None:
-                self._starter.submit(self._start_thread)
-                return
-        except RuntimeError:  # it is closed
-            pass
-        self._start_thread()
 
     def _start_thread(self) -> None:
         thread = threading.Thread(target=self._work, name=f"{self._name}-{next(_numbers)}", daemon=True)
@@ -219,19 +203,3 @@ class WorkerPool:
         if start:
             self._start_thread()
         return job
-
-
-class ThreadStarter(WorkerPool):
-    """Starts the threads of other pools, on a thread of its own; where the system has none to give for that, on the
-    thread of whoever has asked.
-    """
-
-    def __init__(self, name: str = "solara-ctx-starter") -> None:
-        super().__init__(1, name=name)
-
-    def _start_thread(self) -> None:
-        super()._start_thread()
-        with self._lock:
-            left, self._jobs = (deque(), self._jobs) if self._threads else (self._jobs, deque())
-        for job in left:
-            job()

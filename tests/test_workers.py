@@ -14,7 +14,7 @@ import pytest
 
 from solara_ctx import current, patching
 from solara_ctx.current import Handle
-from solara_ctx.workers import ThreadStarter, WorkerPool
+from solara_ctx.workers import WorkerPool
 from tests.support.fakes import PATIENCE_S
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="empty")
@@ -395,69 +395,6 @@ def test_who_submits_many_jobs_waits_for_one_thread(monkeypatch: pytest.MonkeyPa
     assert pool.threads == len(starters) == 8
     assert starters.count(threading.get_ident()) == 1
     pool.close()
-    for job in jobs:
-        job.end()
-
-
-def test_a_starter_starts_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All but its own, so that the event loop waits for none of them; it ends with the pool."""
-    started_by: dict[str, str] = {}
-    start = threading.Thread.start
-
-    def noted(thread: threading.Thread) -> None:
-        started_by[thread.name.rpartition("-")[0]] = threading.current_thread().name.rpartition("-")[0]
-        start(thread)
-
-    monkeypatch.setattr(threading.Thread, "start", noted)
-    starter = ThreadStarter("the-starter")
-    pool = WorkerPool(2, name="the-worker", starter=starter)
-    first, second = Blocking(), Blocking()
-    pool.submit(first)
-    assert first.has_begun()
-    pool.submit(second)
-    assert second.has_begun()
-    here = threading.current_thread().name.rpartition("-")[0]
-    assert started_by == {"the-worker": "the-starter", "the-starter": here}
-    pool.close()
-    until(lambda: starter.threads == 0)
-    first.end()
-    second.end()
-
-
-def test_a_closed_starter_is_done_without() -> None:
-    """Whoever submits starts the thread."""
-    starter = ThreadStarter()
-    starter.close()
-    pool = WorkerPool(2, starter=starter)
-    job = Blocking()
-    pool.submit(job)
-    assert job.has_begun()
-    pool.close()
-    job.end()
-
-
-def test_where_the_starter_gets_no_thread_nobody_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither who has asked, nor who has asked meanwhile, when it seemed to have one."""
-    starter = ThreadStarter("the-starter")
-    first, second = (WorkerPool(2, name=f"worker-{number}", starter=starter) for number in range(2))
-    jobs = [Blocking(), Blocking()]
-    start = threading.Thread.start
-
-    def start_or_not(thread: threading.Thread) -> None:
-        if thread.name.startswith("the-starter"):
-            second.submit(jobs[1])
-            raise RuntimeError("can't start new thread")
-        start(thread)
-
-    monkeypatch.setattr(threading.Thread, "start", start_or_not)
-    first.submit(jobs[0])
-    assert all(job.has_begun() for job in jobs)
-    assert starter.queued == 0
-    monkeypatch.setattr(threading.Thread, "start", start)
-    run(starter, lambda: None)
-    assert (first.threads, second.threads) == (1, 1)
-    first.close()
-    second.close()
     for job in jobs:
         job.end()
 
