@@ -99,6 +99,5 @@ async def test_every_page_and_every_kernel_hears_that_the_server_stops(
         ends = Counter((socket_.close_code, socket_.close_reason) for socket_ in sockets)
     await server.stop()
     assert ends == {(1001, "server-shutdown"): count}
-    # Written by many threads, several of them in one line.
-    reasons = Counter(re.findall(r"ended: ([a-z]+(?:-[a-z]+)*?)(?=ended|\s)", server.log_text()))
+    reasons = Counter(re.findall(r"ended: (.*)", server.log_text()))
     assert reasons == {"server-shutdown": count}

@@ -6,7 +6,7 @@ import hmac
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Coroutine, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
+from collections.abc import Awaitable, Callable, Coroutine, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from typing import NamedTuple
 
 from solara_ctx.clock import Clock, LoopClock, in_turns, wait_within
@@ -132,14 +132,14 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         reason: str = CloseReason.SERVER_SHUTDOWN,
         *,
         each: Callable[[VirtualKernelContext], object] | None = None,
-        begun: Callable[[], object] | None = None,
+        begun: Callable[[], Awaitable[object]] | None = None,
     ) -> list[VirtualKernelContext]:
         """Close every kernel, all at once, within `SOLARA_KERNEL_DRAIN_TIMEOUT`, and take no new ones.
 
         Args:
             reason: Why.
             each: Called with each kernel in the turn of the loop in which its close begins.
-            begun: Called once all closes have begun.
+            begun: Called, and waited for, once all closes have begun.
 
         Returns:
             The kernels that were not closed in time; each is named in the log.
@@ -160,7 +160,7 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
 
         await in_turns(close, list(self._contexts))
         if begun is not None:
-            begun()
+            await begun()
         while closing:
             future = next(iter(closing))
             if not await wait_within(self.clock, future, until - self.clock.now()):

@@ -15,7 +15,7 @@ from starlette.routing import Mount, Route, Router, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from solara_ctx import patching
-from solara_ctx.clock import wait_through
+from solara_ctx.clock import wait_through, wait_within
 from solara_ctx.collector import PRODUCTION_THRESHOLDS, set_collector
 from solara_ctx.current import Handle
 from solara_ctx.errors import KernelLimitReached
@@ -37,6 +37,9 @@ from solara_ctx.web.stop_signals import Resume, StopSignals
 from solara_ctx.workers import WorkerPool
 
 log = logging.getLogger(__name__)
+
+# For how long a stopping server waits until each page has been sent the reason. A bound, never a delay.
+_TOLD_WITHIN_S = 1.0
 
 
 class KernelApp:
@@ -220,9 +223,16 @@ class KernelApp:
             # waits for its connections, or has a word of its own for them.
             reason = CloseReason.SERVER_SHUTDOWN
             each = methodcaller("send_pages_away", reason)
-            await self.registry.drain(reason, each=each, begun=service.all_told)
+            await self.registry.drain(reason, each=each, begun=partial(self._tell_server, service))
         finally:
             service.all_told()
+
+    async def _tell_server(self, service: "_Service") -> None:
+        # What the last pages are told is on its way, and has some turns of the loop to go; a page that reads nothing is
+        # left to the server.
+        within_s = min(_TOLD_WITHIN_S, self.settings.kernel_drain_timeout)
+        await wait_within(self.registry.clock, self._channels.none_open(), within_s)
+        service.all_told()
 
     async def _start_if_nobody_did(self) -> None:
         service = self._service

@@ -43,18 +43,28 @@ class Channels:
         self._registry = registry
         self._sessions = sessions
         self._find_page = find_page
-        self._open: set[Outbox] = set()
+        self._open = 0
         self._opened_total = 0
+        self._waiting: list[asyncio.Future[None]] = []
 
     @property
     def open_count(self) -> int:
         """How many websockets are open."""
-        return len(self._open)
+        return self._open
 
     @property
     def opened_total(self) -> int:
         """How many were opened since the service began."""
         return self._opened_total
+
+    def none_open(self) -> "asyncio.Future[None]":
+        """Done once no websocket is open."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self._open:
+            self._waiting.append(future)
+        else:
+            future.set_result(None)
+        return future
 
     async def serve(self, websocket: WebSocket) -> None:
         """One websocket, from its handshake to its end."""
@@ -68,23 +78,43 @@ class Channels:
             log.info("refused a websocket: %s", refused.refusal.message)
             await _refuse(websocket, refused.refusal)
             return
-        self._open.add(outbox)
+        self._open += 1
         self._opened_total += 1
-        receiver: asyncio.Task[None] | None = None
-        end: tuple[int, str] | None = None
         try:
-            await websocket.accept(subprotocol)
+            end = await self._converse(websocket, outbox, page_id, context_ref, number)
+            if end is not None:
+                await _close(websocket, *end)
+        finally:
+            self._open -= 1
+            if not self._open:
+                self._tell_waiting()
+
+    async def _converse(
+        self,
+        websocket: WebSocket,
+        outbox: Outbox,
+        page_id: str,
+        context_ref: weakref.ref[VirtualKernelContext],
+        number: int,
+    ) -> tuple[int, str] | None:
+        """All that is said, until the page or the kernel ends it: with what to close the websocket then."""
+        receiver: asyncio.Task[None] | None = None
+        try:
+            await websocket.accept(outbox.subprotocol)
             receiver = asyncio.create_task(self._receive(websocket, page_id, context_ref, outbox))
-            end = await outbox.send_to(websocket)
+            return await outbox.send_to(websocket)
         finally:
             # First of all: what follows may have to wait for a page that does not answer.
-            self._open.discard(outbox)
             _disconnect(context_ref, page_id, number)
             if receiver is not None and not receiver.done():
                 receiver.cancel()
                 await asyncio.wait((receiver,))
-        if end is not None:
-            await _close(websocket, *end)
+
+    def _tell_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
 
     def _connect(self, websocket: WebSocket, outbox: Outbox) -> tuple[str, weakref.ref[VirtualKernelContext], int]:
         """Let the page in: its id, its kernel, and the number of its connection.

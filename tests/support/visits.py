@@ -26,6 +26,7 @@ class Visit:
     Attributes:
         closed: The close code and reason that the page was sent; `None` before.
         http: The browser's own client, with its cookie.
+        reading: Cleared while the page takes nothing of what it is sent.
         heard: The messages that the page was sent, but for busy and idle.
     """
 
@@ -41,6 +42,8 @@ class Visit:
         self._connection: asyncio.Task[None] | None = None
         self._through = asyncio.Event()
         self._through.set()
+        self.reading = asyncio.Event()
+        self.reading.set()
 
     @property
     def connection(self) -> "asyncio.Task[None]":
@@ -164,6 +167,7 @@ class Visit:
         }
 
     async def _take(self, message: Message) -> None:
+        await self.reading.wait()
         match message["type"]:
             case "websocket.accept":
                 self._accepted = True
