@@ -1,0 +1,75 @@
+"""The server is asked to stop: who hears of it, and in which order."""
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from types import FrameType
+
+import ipywidgets as widgets
+import pytest
+
+from tests.support.fakes import PATIENCE_S
+from tests.support.visits import Visit, serving
+
+AWAY = (1001, "server-shutdown")
+
+
+def label() -> widgets.Label:
+    """A page."""
+    return widgets.Label()
+
+
+class Server:
+    """Handles SIGTERM as a server does.
+
+    Attributes:
+        told: What each page had been sent when the server heard of the signal; `None` before.
+    """
+
+    def __init__(self) -> None:
+        self.visits: list[Visit] = []
+        self.told: list[tuple[int, str] | None] | None = None
+        self.heard = asyncio.Event()
+
+    def handle(self, _number: int, _frame: FrameType | None) -> None:
+        """Note what the pages know."""
+        self.told = [visit.closed for visit in self.visits]
+        self.heard.set()
+
+    async def stops(self) -> None:
+        """Ask it to stop, and wait until it has heard of that."""
+        signal.raise_signal(signal.SIGTERM)
+        async with asyncio.timeout(PATIENCE_S):
+            await self.heard.wait()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """The process's own handler is put back afterwards."""
+    server = Server()
+    before = signal.signal(signal.SIGTERM, server.handle)
+    yield server
+    signal.signal(signal.SIGTERM, before)
+
+
+async def test_the_server_hears_of_the_stop_after_the_last_page(server: Server) -> None:
+    """Its own word for the pages would be another one."""
+    async with serving(label) as site:
+        for _ in range(15):  # more than are sent away in one turn of the loop
+            server.visits.append(await site.visit())
+        await server.stops()
+    assert server.told == [AWAY] * 15
+
+
+async def test_a_page_that_reads_nothing_does_not_keep_the_server_from_stopping(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it would be told is lost."""
+    monkeypatch.setattr("solara_ctx.web.app._TOLD_WITHIN_S", 0.0)
+    async with serving(label) as site:
+        stuck = await site.visit()
+        server.visits.append(stuck)
+        stuck.reading.clear()
+        await server.stops()
+        stuck.reading.set()
+    assert server.told == [None]
