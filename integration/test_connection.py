@@ -1,6 +1,7 @@
 """A page that loses its connection, a kernel that ends: what the page shows."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 
 import ipywidgets as widgets
@@ -81,6 +82,35 @@ async def test_a_page_away_for_long_shows_it(
     await expect(page.get_by_role("button", name="Start afresh")).to_be_visible()
     await page.get_by_role("button", name="Start afresh").click()
     await expect(page.get_by_text("before")).to_be_visible()
+
+
+async def test_a_page_says_while_it_waits_for_an_answer(page: Page, serve_here: ServeHere) -> None:
+    """From the turn of the click on, so that whoever drives the page has an end to wait for."""
+    gate = threading.Event()
+
+    def gated_page() -> widgets.Widget:
+        button, label = widgets.Button(description="Go"), widgets.Label("before")
+
+        def go(_: object) -> None:
+            gate.wait()
+            label.value = "answered"
+
+        button.on_click(go)
+        return widgets.VBox([button, label])
+
+    app = await asyncio.to_thread(KernelApp, gated_page)
+    server = await serve_here(Starlette(routes=[Mount("/", app)], lifespan=app.lifespan), ws="websockets-sansio")
+    busy = page.locator("#solara-app[data-solara-busy]")
+    try:
+        await page.goto(server.url)
+        await expect(page.get_by_text("before")).to_be_visible()
+        await expect(busy).to_have_count(0)
+        await page.get_by_role("button", name="Go").click()
+        assert await busy.count() == 1
+    finally:
+        gate.set()
+    await expect(busy).to_have_count(0)
+    assert await page.get_by_text("answered").is_visible()
 
 
 async def test_a_kernel_that_is_closed_ends_the_session(page: Page, serve_here: ServeHere) -> None:

@@ -113,7 +113,9 @@ async def test_the_line_that_made_it_is_the_apps(leak_check: LeakCheck, chromium
     """Where no chain has one; what the test and its browser make meanwhile is not named."""
     with pytest.raises(pytest.fail.Exception) as failed:
         await leak_check.browser(waits_for_the_end, chromium, sessions=1, cycles=3)  # type: ignore[misc]
-    made = str(failed.value).partition("What stays was made by:")[2].splitlines()[1:]
+    _, found, made_by = str(failed.value).partition("What stays was made by:")
+    assert found, str(failed.value)
+    made = made_by.splitlines()[1:]
     named = [line.strip() for line in made[: made.index("")]]
     assert any(line.endswith("atexit.register(label.close)") for line in named)
     assert all("widgets.Label" in line or "atexit.register" in line for line in named)

@@ -12,6 +12,7 @@ from typing import Self, TypeVar
 from playwright.async_api import Browser, BrowserContext, Error, Page, Playwright, async_playwright
 
 from solara_ctx.leakcheck.appprocess import AppFailed
+from solara_ctx.leakcheck.pagestate import ANSWERED, POLL_MS, SHOWN, STATE
 
 T = TypeVar("T")
 
@@ -23,8 +24,6 @@ _MAC_PLACES = (
 )
 _HTTP_ERROR = 400
 # `open`: the widgets are on the screen.  The others are the end of it.
-_SHOWN = "() => ['open', 'error', 'ended'].includes(document.getElementById('solara-app')?.dataset.solaraState)"
-_STATE = "() => document.getElementById('solara-app').dataset.solaraState"
 
 
 class NoBrowser(Exception):
@@ -110,6 +109,13 @@ class Chromium:
             raise
         return page
 
+    async def answered(self, page: Page, *, timeout_s: float) -> None:
+        """Wait until the kernel has answered all that the page has asked it, for *timeout_s* at most; whatever the page
+        shows by now.
+        """
+        with contextlib.suppress(Error):
+            await page.wait_for_function(ANSWERED, timeout=timeout_s * 1000, polling=POLL_MS)
+
     async def leave(self, page: Page) -> None:
         """Leave the page, as a person does who goes elsewhere.  Its session has to last until the server has heard of
         it: the page says good-bye by a beacon, which the session's end would cut off.
@@ -140,8 +146,8 @@ async def _show(page: Page, url: str) -> None:
         response = await page.goto(url, wait_until="commit")
         if response is not None and response.status >= _HTTP_ERROR:
             raise AppFailed(f"{url} was answered with {response.status} {response.status_text}")
-        await page.wait_for_function(_SHOWN)
-        state = await page.evaluate(_STATE)
+        await page.wait_for_function(SHOWN, polling=POLL_MS)
+        state = await page.evaluate(STATE)
     except Error as error:
         raise AppFailed(f"{url} did not show its widgets: {error.message.splitlines()[0]}") from error
     if state != "open":

@@ -22,7 +22,7 @@ from solara_ctx.leaks.census import Census
 _ANSWER_S = 120.0
 _FEWEST_CENSUSES = 3
 _MOST_STEPS = 10
-# From the page to the server, on one machine.
+# From the server to the page, on one machine.
 _ON_ITS_WAY_S = 0.05
 
 
@@ -154,7 +154,7 @@ class _Run:
         try:
             if not failures:
                 await together(self._plan.use(page) for page in pages)
-                await self._idle()
+                await self._idle(pages)
                 await together(self._chromium.leave(page) for page in pages)
                 return await self._settled()
         except AppFailed as error:
@@ -166,15 +166,17 @@ class _Run:
     async def _uses(self, page: Page, count: int) -> Kernels:
         for _ in range(count):
             await self._plan.use(page)
-            await self._idle()
+            await self._idle([page])
         timeout_s = self._plan.timeout_s
         return await self._app.ask(Kernels, "rest", timeout_s, timeout_s=timeout_s + _ANSWER_S)
 
-    async def _idle(self) -> None:
-        """Wait until the server has handled what the pages have sent.  Twice, as the last may still be on its way."""
+    async def _idle(self, pages: Sequence[Page]) -> None:
+        """Wait until the server has handled what the pages have sent.  Twice, as a page may answer an answer."""
+        timeout_s = self._plan.timeout_s
         for _ in range(2):
+            await together(self._chromium.answered(page, timeout_s=timeout_s) for page in pages)
+            await self._app.ask(bool, "idle", timeout_s, timeout_s=timeout_s + _ANSWER_S)
             await asyncio.sleep(_ON_ITS_WAY_S)
-            await self._app.ask(bool, "idle", self._plan.timeout_s, timeout_s=self._plan.timeout_s + _ANSWER_S)
 
     async def _settled(self) -> Kernels:
         timeout_s = self._plan.timeout_s

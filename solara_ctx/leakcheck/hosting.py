@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import cast
 
+from solara_ctx.context import VirtualKernelContext
 from solara_ctx.leaks.tracker import LeakTracker
 from solara_ctx.serving import mounted
 from solara_ctx.settings import Settings
@@ -86,6 +87,12 @@ def require_enough(sessions: int, cycles: int) -> None:
     """
     if sessions < 1 or cycles < FEWEST_CYCLES:
         raise CannotCheck(f"a leak shows in {FEWEST_CYCLES} cycles of 1 session or more, not in {cycles} of {sessions}")
+
+
+def running_tasks(context: VirtualKernelContext | None) -> int:
+    """How many tasks of a kernel have not ended.  Any thread."""
+    run = None if context is None else context._run
+    return 0 if run is None else len(run.tasks)
 
 
 @contextmanager

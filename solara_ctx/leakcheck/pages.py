@@ -19,34 +19,24 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from solara_ctx.leakcheck.findings import Report, Tally
-from solara_ctx.leakcheck.hosting import CannotCheck, Subject, collection_off, require_enough
+from solara_ctx.leakcheck.hosting import CannotCheck, Subject, collection_off, require_enough, running_tasks
 from solara_ctx.leakcheck.messages import Diagnosis
 from solara_ctx.leakcheck.onlookers import Onlookers
 from solara_ctx.leakcheck.origins import Tracing, can_trace, told
+from solara_ctx.leakcheck.pagestate import ANSWERED, POLL_MS, SHOWN, STATE
 
 _START_S = _STOP_S = 20.0
 _CLOSE_S = 30.0
 # The browser is still there, and keeps its connections open.
 _GRACE_S = 1
-_MOMENT_S = 0.25
+_ANSWER_S = 30.0
+_TASKS_S = 0.25
 _POLL_S = 0.01
-_SHOWN = "#solara-app[data-solara-state]:not([data-solara-state=loading]):not([data-solara-state=connecting])"
-# Only a script of the test's own knows more than this of its page.  It waits for the answers, as a person does who
-# looks: a page that is left in the same moment can be gone before the server has heard of the click.
-_CLICK_ALL = """
-() => new Promise((done) => {
-  const root = document.getElementById('solara-app');
-  const buttons = root.querySelectorAll('button:enabled');
-  if (buttons.length === 0) return done();
-  const finish = () => { observer.disconnect(); done(); };
-  let quiet = setTimeout(finish, 500);
-  const observer = new MutationObserver(() => { clearTimeout(quiet); quiet = setTimeout(finish, 50); });
-  setTimeout(finish, 2000);
-  observer.observe(root, { attributes: true, characterData: true, childList: true, subtree: true });
-  for (const button of buttons) button.click();
-})
-"""
-_STATE = "() => document.getElementById('solara-app').dataset.solaraState"
+# For what is freed by reference counting: a frame that is just about to end.  Looks and not seconds, of which a busy
+# machine gives the other threads little.
+_LOOKS = 25
+# Only a script of the test's own knows more than this of its page.
+_CLICK_ALL = "() => document.querySelectorAll('#solara-app button:enabled').forEach((button) => button.click())"
 
 
 class Page(Protocol):
@@ -58,8 +48,8 @@ class Page(Protocol):
     def evaluate(self, expression: str, /) -> object:
         """Run JavaScript."""
 
-    def wait_for_selector(self, selector: str, /) -> object:
-        """Wait for an element."""
+    def wait_for_function(self, expression: str, /, *, timeout: float, polling: float) -> object:
+        """Wait until JavaScript says so; milliseconds."""
 
     def is_closed(self) -> bool:
         """Whether it is."""
@@ -223,13 +213,15 @@ class _Script:
                 page = yield from self._opener.open()
                 pages.append(page)
                 yield page.goto(f"{url}{address}")
-                yield page.wait_for_selector(_SHOWN)
-                state = yield page.evaluate(_STATE)
+                yield page.wait_for_function(SHOWN, timeout=_ANSWER_S * 1000, polling=POLL_MS)
+                state = yield page.evaluate(STATE)
                 if state != "open":
                     raise CannotCheck(f"the page at {address} could not be shown ({state}); see the server's log")
             for page in pages:
                 yield page.evaluate(_CLICK_ALL) if self._use is None else self._use(page)
+                yield from self._answered(page)
             kernels = self._open_kernels()
+            yield from self._let_tasks_end()
         finally:
             for page in pages:
                 if not page.is_closed():
@@ -244,10 +236,31 @@ class _Script:
         for kernel_id in kernels:
             self._tally.session_closed(kernel_id, ())
 
-    def _settle(self) -> Generator[object, object, None]:
-        deadline = time.monotonic() + _MOMENT_S
-        while self._tally.anything_alive() and time.monotonic() < deadline:
+    def _answered(self, page: Page) -> Generator[object, object, None]:
+        """Wait for the answers, as a person does who looks: a page that is left in the same moment can be gone before
+        the server has heard of the click.
+        """
+        if not page.is_closed():
+            try:
+                yield page.wait_for_function(ANSWERED, timeout=_ANSWER_S * 1000, polling=POLL_MS)
+            except Exception as error:
+                raise CannotCheck(f"a page was not answered within {_ANSWER_S:g} s") from error
+
+    def _let_tasks_end(self) -> Generator[object, object, None]:
+        deadline = time.monotonic() + _TASKS_S
+        while self._tasks() and time.monotonic() < deadline:
             yield _Pause(_POLL_S)
+
+    def _settle(self) -> Generator[object, object, None]:
+        for _ in range(_LOOKS):
+            if not self._tally.anything_alive():
+                break
+            yield _Pause(_POLL_S)
+
+    def _tasks(self) -> int:
+        return sum(
+            running_tasks(app.registry.get(kernel_id)) for app in self._subject.apps for kernel_id in app.registry
+        )
 
     def _open_kernels(self) -> list[str]:
         return [kernel_id for app in self._subject.apps for kernel_id in app.registry]

@@ -23,7 +23,7 @@ from starlette.requests import HTTPConnection
 
 from solara_ctx.context import VirtualKernelContext
 from solara_ctx.leakcheck.findings import Report, Tally
-from solara_ctx.leakcheck.hosting import CannotCheck, Place, Subject, collection_off, require_enough
+from solara_ctx.leakcheck.hosting import CannotCheck, Place, Subject, collection_off, require_enough, running_tasks
 from solara_ctx.leakcheck.messages import Diagnosis
 from solara_ctx.leakcheck.onlookers import Onlookers
 from solara_ctx.leakcheck.origins import Tracing, can_trace, told
@@ -38,9 +38,10 @@ DEFAULT_SESSIONS, DEFAULT_CYCLES = 5, 4
 _ROUNDS = 3
 _ANSWER_S = 30.0
 _CLOSE_S = 30.0
-# For how long what is freed by reference counting may take: a frame that is just about to end, a thread that wakes up.
-_MOMENT_S = 0.25
 _POLL_S = 0.005
+# For what is freed by reference counting: a frame that is just about to end, a thread that wakes up.  Looks and not
+# seconds, of which a busy machine gives the other threads little.
+_LOOKS = 50
 # How much longer to go on where a cache may not have reached its bound.
 _IN_DOUBT = 2
 _TASKS_S = 0.25
@@ -153,8 +154,9 @@ class _Run:
 
     async def _settle(self) -> None:
         """Let what is freed by reference counting be freed."""
-        deadline = time.monotonic() + _MOMENT_S
-        while self.tally.anything_alive() and time.monotonic() < deadline:  # noqa: ASYNC110 - deaths have no event
+        for _ in range(_LOOKS):
+            if not self.tally.anything_alive():
+                break
             await asyncio.sleep(_POLL_S)
 
 
@@ -276,8 +278,7 @@ class _Session:
             await asyncio.sleep(_POLL_S)
 
     def _tasks(self) -> int:
-        context = None if self._context is None else self._context()
-        return 0 if context is None or context._run is None else len(context._run.tasks)
+        return 0 if self._context is None else running_tasks(self._context())
 
     def _begin_close(self, reference: "weakref.ref[VirtualKernelContext]") -> "asyncio.Future[object] | None":
         context = reference()

@@ -42,6 +42,7 @@ export function exactBuffers(message: KernelMessage.IMessage): KernelMessage.IMe
 export class KernelSocket {
   readonly #now: () => number;
   readonly #isGreeting: (message: KernelMessage.IMessage) => boolean;
+  readonly #awaits: (answers: boolean) => void;
   readonly #held = new Held();
   /** Sent, and the kernel has not reported idle yet. */
   readonly #inFlight = new Map<string, KernelMessage.IMessage>();
@@ -52,10 +53,16 @@ export class KernelSocket {
   /**
    * @param now Milliseconds, monotonic.
    * @param isGreeting Whether a message may be sent before it is known what the connection leads to.
+   * @param awaits Told whenever it changes whether the kernel owes this page an answer.
    */
-  constructor(now: () => number, isGreeting: (message: KernelMessage.IMessage) => boolean) {
+  constructor(
+    now: () => number,
+    isGreeting: (message: KernelMessage.IMessage) => boolean,
+    awaits: (answers: boolean) => void,
+  ) {
     this.#now = now;
     this.#isGreeting = isGreeting;
+    this.#awaits = awaits;
   }
 
   readonly #face: Face = (() => {
@@ -111,7 +118,7 @@ export class KernelSocket {
   lost(): void {
     this.#mode = { kind: "down" };
     const unanswered = [...this.#inFlight.values()];
-    this.#inFlight.clear();
+    for (const id of [...this.#inFlight.keys()]) this.#answered(id);
     for (const message of unanswered) this.#release(message);
   }
 
@@ -147,10 +154,14 @@ export class KernelSocket {
       // KernelConnection would dispose of itself, or open a socket of its own. What these two mean for the page, the
       // end of the connection says.
       if (state === "dead" || state === "restarting") return;
-      if (state === "idle" && "msg_id" in message.parent_header) this.#inFlight.delete(message.parent_header.msg_id);
+      if (state === "idle" && "msg_id" in message.parent_header) this.#answered(message.parent_header.msg_id);
     }
     this.#kernelSession = message.header.session;
     this.#receive(message);
+  }
+
+  #answered(id: string): void {
+    if (this.#inFlight.delete(id) && !this.isAwaited) this.#awaits(false);
   }
 
   #send(message: KernelMessage.IMessage): void {
@@ -158,6 +169,7 @@ export class KernelSocket {
       const { connection } = this.#mode;
       if (connection.send(serialize(exactBuffers(message), connection.protocol))) {
         this.#inFlight.set(message.header.msg_id, message);
+        if (this.#inFlight.size === 1) this.#awaits(true);
         return;
       }
     }

@@ -35,7 +35,7 @@ function isGreeting(message: KernelMessage.IMessage): boolean {
 
 export class PageSession implements LinkListener {
   readonly #options: SessionOptions;
-  readonly #socket = new KernelSocket(() => performance.now(), isGreeting);
+  readonly #socket: KernelSocket;
   readonly #kernel: Kernel.IKernelConnection;
   readonly #manager: WidgetManager;
   readonly #roots: Roots;
@@ -56,6 +56,9 @@ export class PageSession implements LinkListener {
 
   constructor(options: SessionOptions) {
     this.#options = options;
+    // For styles, and for scripts that drive the page: in the turn of a click it is there, until the answer has come.
+    const busy = (yes: boolean) => void options.root.toggleAttribute("data-solara-busy", yes);
+    this.#socket = new KernelSocket(() => performance.now(), isGreeting, busy);
     this.#kernel = connectKernel(options.config, this.#socket);
     this.#manager = new WidgetManager(this.#kernel);
     this.#roots = new Roots(this.#manager, options.root, options.signal);

@@ -13,6 +13,7 @@ let now: number;
 let socket: KernelSocket;
 let face: WebSocket;
 let received: KernelMessage.IMessage[];
+let awaited: boolean[];
 
 /** A connection that keeps what is sent. */
 class FakeConnection implements Connection {
@@ -36,9 +37,11 @@ class FakeConnection implements Connection {
 beforeEach(() => {
   now = 0;
   received = [];
+  awaited = [];
   socket = new KernelSocket(
     () => now,
     (it) => it.header.msg_type === "comm_open",
+    (yes) => awaited.push(yes),
   );
   const { WebSocket: Socket } = socket.settings;
   face = new Socket("ignored");
@@ -232,4 +235,25 @@ test("of a view into a larger buffer only the view travels", () => {
   const slice = message("comm_msg", {}, { buffers: [bytes.subarray(1, 3), bytes, new DataView(bytes.buffer, 4)] });
   const sizes = exactBuffers(slice).buffers?.map((it) => [...new Uint8Array(ArrayBuffer.isView(it) ? it.buffer : it)]);
   expect(sizes).toEqual([[2, 3], [1, 2, 3, 4, 5], [5]]);
+});
+
+test("it is told when an answer is awaited, and when all have come", () => {
+  socket.opened(new FakeConnection(), false);
+  const [first = "", second = ""] = send(update(1), update(2));
+  expect(awaited).toEqual([true]);
+  socket.frame(idle(first));
+  socket.frame(idle(first));
+  expect(awaited).toEqual([true]);
+  expect(socket.isAwaited).toBe(true);
+  socket.frame(idle(second));
+  expect(awaited).toEqual([true, false]);
+  expect(socket.isAwaited).toBe(false);
+});
+
+test("nothing is awaited of a lost connection, nor of a held message", () => {
+  socket.opened(new FakeConnection(), false);
+  send(update(1), update(2));
+  socket.lost();
+  send(update(3));
+  expect(awaited).toEqual([true, false]);
 });
