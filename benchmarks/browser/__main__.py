@@ -15,7 +15,8 @@ from benchmarks.browser.measure import Pass, measure
 from benchmarks.browser.report import report
 from benchmarks.browser.visitor import chromium
 from benchmarks.support import machine
-from benchmarks.support.process import RESULTS, BenchmarkFailed
+from benchmarks.support.arguments import command_line, positive
+from benchmarks.support.process import BenchmarkFailed
 from benchmarks.support.sides import Ours, Side, Solara
 
 _HERE = Path(__file__).parent
@@ -59,14 +60,10 @@ async def _version() -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="dev.py bench browser", description=__doc__)
-    parser.add_argument("--passes", type=int, default=3, help="how often each side is measured (%(default)s)")
-    parser.add_argument("--clicks", type=int, default=300, help="how many clicks per pass (%(default)s)")
-    parser.add_argument("--opens", type=int, default=10, help="how many pages are opened per pass (%(default)s)")
-    default = RESULTS / "browser.json"
-    parser.add_argument(
-        "--json", type=Path, default=default, help="where the figures go (benchmarks/results/); the plot beside"
-    )
+    parser = command_line("browser", __doc__)
+    parser.add_argument("--passes", type=positive, default=3, help="how often each side is measured (%(default)s)")
+    parser.add_argument("--clicks", type=positive, default=300, help="how many clicks per pass (%(default)s)")
+    parser.add_argument("--opens", type=positive, default=10, help="how many pages are opened per pass (%(default)s)")
     return parser
 
 

@@ -9,13 +9,13 @@ import math
 import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from benchmarks.kernel.sides import SIDES
 from benchmarks.support import machine
+from benchmarks.support.arguments import command_line, positive
 from benchmarks.support.figures import Spread, ratios
 from benchmarks.support.plot import Bar, Report, compared
-from benchmarks.support.process import RESULTS, ROOT, BenchmarkFailed, clean_environment
+from benchmarks.support.process import ROOT, BenchmarkFailed, clean_environment
 from benchmarks.support.table import render, shown
 
 _MS, _KB = "ms", "KB"
@@ -75,13 +75,9 @@ def _one(side: str, kernels: int) -> dict[str, float]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="dev.py bench kernel", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="how often each side is measured (%(default)s)")
-    parser.add_argument("--kernels", type=int, default=300, help="how many kernels per round (%(default)s)")
-    default = RESULTS / "kernel.json"
-    parser.add_argument(
-        "--json", type=Path, default=default, help="where the figures go (benchmarks/results/); the plot beside"
-    )
+    parser = command_line("kernel", __doc__)
+    parser.add_argument("--rounds", type=positive, default=5, help="how often each side is measured (%(default)s)")
+    parser.add_argument("--kernels", type=positive, default=300, help="how many kernels per round (%(default)s)")
     return parser
 
 

@@ -15,8 +15,9 @@ from pathlib import Path
 from benchmarks.pages import blocked, many, report, storms
 from benchmarks.pages.crowd import dial
 from benchmarks.support import machine
+from benchmarks.support.arguments import command_line, positive
 from benchmarks.support.plot import Panel
-from benchmarks.support.process import RESULTS, BenchmarkFailed, Bystander
+from benchmarks.support.process import BenchmarkFailed, Bystander
 from benchmarks.support.sides import Ours, Side, Solara
 
 _HERE = Path(__file__).parent
@@ -113,17 +114,13 @@ def _allow_open_files(wanted: int) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="dev.py bench pages", description=__doc__)
-    parser.add_argument("--pages", type=int, default=10_000, help="how many pages of ours (%(default)s)")
-    parser.add_argument("--storm", type=int, default=5_000, help="how many of them in a storm (%(default)s)")
-    parser.add_argument("--peer-pages", type=int, default=300, help="how many beside Solara (%(default)s)")
-    parser.add_argument("--rounds", type=int, default=3, help="how often beside Solara (%(default)s)")
+    parser = command_line("pages", __doc__)
+    parser.add_argument("--pages", type=positive, default=10_000, help="how many pages of ours (%(default)s)")
+    parser.add_argument("--storm", type=positive, default=5_000, help="how many of them in a storm (%(default)s)")
+    parser.add_argument("--peer-pages", type=positive, default=300, help="how many beside Solara (%(default)s)")
+    parser.add_argument("--rounds", type=positive, default=3, help="how often beside Solara (%(default)s)")
     parser.add_argument("--seconds", type=float, default=20.0, help="for how long clicks are measured (%(default)s)")
     parser.add_argument("--only", nargs="+", choices=_PARTS, help="some parts only")
-    default = RESULTS / "pages.json"
-    parser.add_argument(
-        "--json", type=Path, default=default, help="where the figures go (benchmarks/results/); the plot beside"
-    )
     return parser
 
 

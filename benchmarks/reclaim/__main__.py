@@ -13,7 +13,8 @@ from pathlib import Path
 from benchmarks.reclaim.report import report
 from benchmarks.reclaim.round import Round, measure
 from benchmarks.support import machine
-from benchmarks.support.process import RESULTS, BenchmarkFailed, Bystander
+from benchmarks.support.arguments import command_line, positive
+from benchmarks.support.process import BenchmarkFailed, Bystander
 from benchmarks.support.sides import Ours, Side, Solara
 
 
@@ -47,21 +48,10 @@ async def _all_rounds(count: int, kernels: int) -> list[Round]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="dev.py bench reclaim", description=__doc__)
-    parser.add_argument("--rounds", type=_positive, default=5, help="how often each side is measured (%(default)s)")
-    parser.add_argument("--kernels", type=_positive, default=200, help="how many pages are opened (%(default)s)")
-    default = RESULTS / "reclaim.json"
-    parser.add_argument(
-        "--json", type=Path, default=default, help="where the figures go (benchmarks/results/); the plot beside"
-    )
+    parser = command_line("reclaim", __doc__)
+    parser.add_argument("--rounds", type=positive, default=5, help="how often each side is measured (%(default)s)")
+    parser.add_argument("--kernels", type=positive, default=200, help="how many pages are opened (%(default)s)")
     return parser
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("it has to be at least 1")
-    return number
 
 
 if __name__ == "__main__":

@@ -16,10 +16,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.support import machine
+from benchmarks.support.arguments import command_line, positive
 from benchmarks.support.client import Channel, message_of
 from benchmarks.support.figures import Spread, ratios
 from benchmarks.support.plot import Bar, Report, compared
-from benchmarks.support.process import RESULTS, ROOT, BenchmarkFailed, Served, clean_environment
+from benchmarks.support.process import ROOT, BenchmarkFailed, Served, clean_environment
 from benchmarks.support.rawsocket import RawSocket
 from benchmarks.support.sides import Ours, Side, Solara
 from benchmarks.support.table import render, shown
@@ -187,13 +188,9 @@ async def _dial(url: str, cookies: str) -> Channel:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="dev.py bench roundtrip", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="how often each side is measured (%(default)s)")
-    parser.add_argument("--moves", type=int, default=2000, help="how many moves per measurement (%(default)s)")
-    default = RESULTS / "roundtrip.json"
-    parser.add_argument(
-        "--json", type=Path, default=default, help="where the figures go (benchmarks/results/); the plot beside"
-    )
+    parser = command_line("roundtrip", __doc__)
+    parser.add_argument("--rounds", type=positive, default=5, help="how often each side is measured (%(default)s)")
+    parser.add_argument("--moves", type=positive, default=2000, help="how many moves per measurement (%(default)s)")
     return parser
 
 

@@ -9,6 +9,7 @@ time would look fine in its 99th percentile.
 import asyncio
 import time
 from array import array
+from collections.abc import Callable
 from dataclasses import dataclass
 
 TICK_S = 0.002
@@ -27,13 +28,19 @@ class Late:
 
 
 class Lateness:
-    """Looks every 2 ms how late the loop is; says so to any thread."""
+    """Looks every 2 ms how late the loop is; says so to any thread.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    Args:
+        loop: Whose lateness it is.
+        now: The time, in seconds.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, now: Callable[[], float] = time.perf_counter) -> None:
         self._loop = loop
+        self._now = now
         self._longest_s = 0.0
         self._counts = _new_counts()
-        self._due = time.perf_counter()
+        self._due = now()
         loop.call_soon_threadsafe(self._next)
 
     def take(self) -> Late:
@@ -44,15 +51,15 @@ class Lateness:
 
     def take_at_end(self) -> Late:
         """The same on the loop's own thread, with the timer that is due by now and will never come."""
-        self._note(time.perf_counter() - self._due)
+        self._note(self._now() - self._due)
         return self.take()
 
     def _next(self) -> None:
-        self._due = time.perf_counter() + TICK_S
+        self._due = self._now() + TICK_S
         self._loop.call_later(TICK_S, self._tick)
 
     def _tick(self) -> None:
-        self._note(time.perf_counter() - self._due)
+        self._note(self._now() - self._due)
         self._next()
 
     def _note(self, late_s: float) -> None:
