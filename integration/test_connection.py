@@ -5,7 +5,7 @@ import threading
 from collections.abc import Awaitable, Callable
 
 import ipywidgets as widgets
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, WebSocket, expect
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
@@ -64,6 +64,40 @@ async def test_a_page_that_comes_back_catches_up(
     await expect(page.get_by_role("textbox")).to_have_value("typed by the user")
     assert await page.evaluate("window.sameDocument") is True
     assert list(app.registry.values()) == [context]
+
+
+async def test_a_fresh_page_is_told_of_its_widgets_once(
+    page: Page, watch: Watch, serve_here: ServeHere, lay_cable: LayCable
+) -> None:
+    """All states in one message, and nothing of each before; one that has come back hears of new widgets at once."""
+    watch.allow(LOST)
+    server, app = await serve_labels(serve_here)
+    cable = await lay_cable(server)
+    heard: list[bytes] = []
+
+    def listen(socket: WebSocket) -> None:
+        socket.on("framereceived", lambda frame: heard.append(frame if isinstance(frame, bytes) else frame.encode()))
+
+    page.on("websocket", listen)
+    await page.goto(cable.url)
+    await expect(page.get_by_text("before")).to_be_visible()
+    assert [b"update_states" in frame for frame in heard].count(True) == 1
+    assert not [frame for frame in heard if b"comm_open" in frame and b"jupyter.widget" in frame]
+    (context,) = app.registry.values()
+    cable.pull()
+    await wait_until(lambda: PageStatus.CONNECTED not in context.page_status.values())
+    cable.plug()
+    await wait_until(lambda: PageStatus.CONNECTED in context.page_status.values())
+    await expect(page.locator("#solara-app[data-solara-state=open]:not([data-solara-busy])")).to_be_visible()
+
+    def add() -> None:
+        with context:
+            inner = min(find(context, widgets.VBox), key=lambda box: len(box.children))
+            inner.children = [widgets.Label("added later")]
+
+    add()
+    await expect(page.get_by_text("added later")).to_be_visible()
+    assert [frame for frame in heard if b"comm_open" in frame and b"LabelModel" in frame]
 
 
 async def test_a_page_away_for_long_shows_it(

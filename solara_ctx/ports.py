@@ -15,6 +15,11 @@ T = TypeVar("T")
 class Sink(Protocol):
     """Where frames for one connection of a browser page go.  Safe from any thread, never blocks."""
 
+    hears_widgets: bool
+    """Whether what concerns widgets goes there.  Where not, the page will ask for the states of them all, and hears of
+    them from then on: the kernel sets this when it does.
+    """
+
     @property
     def subprotocol(self) -> str | None:
         """The Jupyter websocket subprotocol that was negotiated, `None` for the default framing."""

@@ -35,9 +35,10 @@ function start(root: HTMLElement): void {
   const store = new ConnectionStore((state) => notices.show(state));
 
   const buffer = new FrameBuffer();
+  let shown = () => false;
   const link = new Link(
     {
-      connect: (refused) => new WebSocket(channelsUrl(config, location), refused % 2 ? [] : SUBPROTOCOLS),
+      connect: (refused) => new WebSocket(channelsUrl(config, location, shown()), refused % 2 ? [] : SUBPROTOCOLS),
       probe: (until) => probeKernel(kernelPath(config), until),
       random: Math.random,
       now: () => performance.now(),
@@ -69,6 +70,7 @@ function start(root: HTMLElement): void {
       link.listen(session);
       buffer.handOver(session);
       check = () => session.check();
+      shown = () => session.shown;
     },
     (error: unknown) => {
       console.error(error);

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from comm.base_comm import BaseComm, CommManager
 
 from solara_ctx.errors import ContextClosed
-from solara_ctx.jupyter.session import IOPUB, ToPage
+from solara_ctx.jupyter.session import IOPUB, WIDGETS, Stream, ToPage
 from solara_ctx.jupyter.wire import Buffer, Message
 
 if TYPE_CHECKING:
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from solara_ctx.jupyter.kernel import HostedKernel
 
 Json = dict[str, Any]
+
+WIDGET = "jupyter.widget"
+"""The target of the comm of a widget."""
 
 
 class KernelComm(BaseComm):
@@ -27,6 +30,8 @@ class KernelComm(BaseComm):
         self._kernel_id = host.kernel_id
         self.page_id = page_id
         """The page that the comm connects with, `None` for one that every page hears."""
+        self.opened_at = host.session.late_hearers
+        """The session's `late_hearers` when the comm was opened."""
         super().__init__(**options)
 
     def __del__(self) -> None:
@@ -103,7 +108,10 @@ class KernelComm(BaseComm):
         if host is None or host.closing:
             return
         content = {"data": {} if data is None else data, "comm_id": self.comm_id, **keys}
-        stream = IOPUB if self.page_id is None else ToPage(self.page_id, "iopub")
+        if self.page_id is not None:
+            stream: Stream = ToPage(self.page_id, "iopub")
+        else:
+            stream = WIDGETS if self.target_name == WIDGET else IOPUB
         host.control.updated(self.comm_id)
         host.session.send(stream, msg_type, content, metadata=metadata, buffers=buffers)
 

@@ -13,13 +13,13 @@ from solara_ctx import current
 from solara_ctx.current import Handle
 from solara_ctx.errors import ContextClosed, redact
 from solara_ctx.jupyter import dispatch, outputs
-from solara_ctx.jupyter.comms import KernelComm, KernelCommManager, sever
+from solara_ctx.jupyter.comms import WIDGET, KernelComm, KernelCommManager, sever
 from solara_ctx.jupyter.kernel import HostedKernel
 from solara_ctx.jupyter.report import Reporter, describe, format_traceback
 from solara_ctx.jupyter.session import KernelSession
 from solara_ctx.jupyter.sever import sever_widget
 from solara_ctx.jupyter.shell import KernelShell
-from solara_ctx.jupyter.targets import CONTROL, PAGE, WIDGET, ControlTarget, PageTarget
+from solara_ctx.jupyter.targets import CONTROL, PAGE, ControlTarget, PageTarget, open_again
 from solara_ctx.jupyter.trees import parts_of
 from solara_ctx.ports import Sink, Watch
 from solara_ctx.weak import WeakBag
@@ -160,6 +160,11 @@ class KernelHost:
         """A widget of this kernel has got its comm."""
         self._widgets[widget.model_id] = widget
         self._made.add(widget)
+        comm: object = widget.comm
+        if isinstance(comm, KernelComm) and comm.opened_at != self.session.late_hearers:
+            # A thread has made it, and between its opening and now a page, which did not hear of that, has taken the
+            # states of all widgets that were here.
+            open_again(widget, comm)
 
     def forget_widget(self, model_id: str) -> Widget | None:
         """A widget of this kernel is closed; harmless when it is unknown."""

@@ -38,7 +38,17 @@ class IOPub:
         return "IOPUB"
 
 
+class Widgets:
+    """The marker of that channel for what concerns widgets: for pages that will ask for the states of them all, it
+    would be the same once more.
+    """
+
+    def __repr__(self) -> str:
+        return "WIDGETS"
+
+
 IOPUB = IOPub()
+WIDGETS = Widgets()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +59,7 @@ class ToPage:
     channel: str
 
 
-Stream = IOPub | ToPage | None
+Stream = IOPub | Widgets | ToPage | None
 # Takes output away before it is sent; says whether it did.
 Capture = Callable[[str, Mapping[str, Any]], bool]
 
@@ -76,6 +86,8 @@ class KernelSession(Session):
         self._name = os.urandom(16).hex()  # also at hand as a trait, which takes ten times as long to read
         # Replaced as a whole on the event loop, read by any thread.
         self._sinks: Mapping[str, Sink] = {}
+        self.late_hearers = 0
+        """How many pages have begun to hear of widgets later than of other things."""
 
     def _session_default(self) -> str:
         self.bsession = self._name.encode()
@@ -95,6 +107,13 @@ class KernelSession(Session):
     def connect(self, page_id: str, sink: Sink) -> None:
         """Send to that page too; its older sink is forgotten.  Loop only."""
         self._sinks = {**self._sinks, page_id: sink}
+
+    def hear_widgets(self, page_id: str) -> None:
+        """From now on that page hears of widgets, if it did not so far.  On the worker that handles its message."""
+        sink = self._sinks.get(page_id)
+        if sink is not None and not sink.hears_widgets:
+            sink.hears_widgets = True
+            self.late_hearers += 1
 
     def disconnect(self, page_id: str, sink: Sink) -> None:
         """Stop sending to that sink, if it is still the newest of its page.  Loop only."""
@@ -168,11 +187,21 @@ class KernelSession(Session):
             if capture is not None and capture(message["header"]["msg_type"], message["content"]):
                 return None
             self._put("iopub", message, buffers or (), tuple(self._sinks.values()))
+        elif isinstance(stream, Widgets):
+            self._put_widgets(message, buffers or ())
         elif isinstance(stream, ToPage):
             sink = self._sinks.get(stream.page_id)
             if sink is not None:
                 self._put(stream.channel, message, buffers or (), (sink,))
         return message
+
+    def _put_widgets(self, message: dict[str, Any], buffers: Sequence[wire.Buffer]) -> None:
+        sinks = tuple(self._sinks.values())
+        hearing = tuple(sink for sink in sinks if sink.hears_widgets)
+        self._put("iopub", message, buffers, hearing)
+        if sinks and not hearing:
+            # So that what can't be sent is an error of the line that made it, and not of the page's question.
+            wire.check(message["content"])
 
     @staticmethod
     def _put(channel: str, message: dict[str, Any], buffers: Sequence[wire.Buffer], sinks: Sequence[Sink]) -> None:

@@ -29,6 +29,7 @@ class Inbox:
     """What the kernel has sent to one page.  Implements `ports.Sink`."""
 
     subprotocol: str | None = None
+    hears_widgets = True
     queued_frames = 0
     queued_bytes = 0
 

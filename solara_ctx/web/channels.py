@@ -70,7 +70,10 @@ class Channels:
         """One websocket, from its handshake to its end."""
         subprotocol = SUBPROTOCOL if SUBPROTOCOL in websocket.scope.get("subprotocols", ()) else None
         outbox = Outbox(
-            asyncio.get_running_loop(), subprotocol, limit_bytes=self._registry.settings.kernel_outbox_limit
+            asyncio.get_running_loop(),
+            subprotocol,
+            limit_bytes=self._registry.settings.kernel_outbox_limit,
+            hears_widgets=websocket.query_params.get("widgets") != "later",
         )
         try:
             page_id, context_ref, number = self._connect(websocket, outbox)

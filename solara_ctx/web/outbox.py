@@ -27,9 +27,18 @@ class Outbox:
         loop: The loop on which `send_to` runs.
         subprotocol: What was negotiated.
         limit_bytes: A page that falls further behind loses its connection, not the server its memory.
+        hears_widgets: As for `Sink`.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, subprotocol: str | None, *, limit_bytes: int) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        subprotocol: str | None,
+        *,
+        limit_bytes: int,
+        hears_widgets: bool = True,
+    ) -> None:
+        self.hears_widgets = hears_widgets
         self._loop = loop
         self._subprotocol = subprotocol
         self._limit_bytes = limit_bytes

@@ -1,7 +1,9 @@
 """What to show, and the state of all widgets in one message."""
 
+import contextvars
 from typing import Any
 
+import comm
 import ipywidgets as widgets
 import pytest
 import traitlets
@@ -173,3 +175,65 @@ def test_an_update_during_the_snapshot_is_not_lost(kernel: StandInContext, page:
     assert kinds == [(bar.model_id, "update"), ("c", "update_states"), (bar.model_id, "update")]
     assert messages[1]["data"]["states"][bar.model_id]["state"]["value"] == 0
     assert messages[2]["data"]["state"]["value"] == 7
+
+
+# A page that hears of widgets once it has asked for them
+
+
+@pytest.fixture
+def late(kernel: StandInContext) -> Page:
+    """Such a page."""
+    return Page(kernel, "late", hears_widgets=False)
+
+
+def test_it_is_spared_what_the_states_will_tell(kernel: StandInContext, page: Page, late: Page) -> None:
+    """Openings, updates and ends, of widgets alone; others hear of them at once."""
+    slider, gone = kernel.run(lambda: (widgets.IntSlider(), widgets.Label()))
+    gone_id = gone.model_id
+    kernel.run(setattr, slider, "value", 3)
+    kernel.run(gone.close)
+    kernel.run(lambda: comm.create_comm("of a library"))
+    assert [message["content"].get("target_name") for message in late.heard()] == ["of a library"]
+    heard = types_of(page.heard())
+    assert [heard.count(kind) for kind in ("comm_open", "comm_msg", "comm_close")] == [7, 1, 1]
+    states = late.states()
+    assert states[slider.model_id]["state"]["value"] == 3
+    assert gone_id not in states
+
+
+def test_it_hears_everything_from_then_on(kernel: StandInContext, late: Page) -> None:
+    """As any other page."""
+    slider = kernel.run(widgets.IntSlider)
+    late.states()
+    late.heard()
+    kernel.run(setattr, slider, "value", 3)
+    kernel.run(widgets.Label)
+    assert types_of(late.heard()) == ["comm_msg", "comm_open", "comm_open", "comm_open"]
+
+
+def test_what_cannot_be_sent_is_an_error_of_its_line_all_the_same(kernel: StandInContext, late: Page) -> None:
+    """Although nobody is sent anything."""
+    with pytest.raises(TypeError):
+        kernel.run(lambda: Unwritable(broken=object()))
+    assert late.heard() == []
+
+
+def test_a_widget_that_is_made_while_the_states_are_told_is_not_lost(kernel: StandInContext, late: Page) -> None:
+    """By a thread that has opened its comm, of which the page did not hear, and not yet put it into the table."""
+    asked: list[dict[str, Any]] = []
+
+    class Slow(widgets.Label):
+        """Takes its time between the two."""
+
+        @traitlets.observe("comm")
+        def _comm_changed(self, change: Any) -> None:
+            if change["new"] is not None and change["new"] is not traitlets.Undefined:
+                asked.append(late.states())
+            super()._comm_changed(change)
+
+    slow = kernel.run(contextvars.copy_context).run(Slow)
+    (opened,) = (message for message in late.heard() if message["content"]["comm_id"] == slow.model_id)
+    assert slow.model_id not in asked[0]
+    assert opened["header"]["msg_type"] == "comm_open"
+    assert opened["content"]["data"]["state"]["_model_name"] == "LabelModel"
+    assert slow.layout.model_id in asked[0]

@@ -42,6 +42,7 @@ class Sink:
     """A page's connection that keeps nothing, and tells when the page function was answered for."""
 
     subprotocol: str | None = None
+    hears_widgets = True
     queued_frames = queued_bytes = 0
 
     def __init__(self) -> None:

@@ -76,6 +76,7 @@ class RecordingSink:
     """A page's connection that keeps what it is given.  Implements `solara_ctx.ports.Sink`."""
 
     subprotocol: str | None = None
+    hears_widgets = True
 
     def __init__(self, log: "list[str] | None" = None) -> None:
         self.frames: list[str | bytes] = []

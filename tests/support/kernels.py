@@ -58,8 +58,9 @@ class StandInContext:
 class RecordingSink:
     """A page's connection that keeps what it is sent."""
 
-    def __init__(self, subprotocol: str | None = None) -> None:
+    def __init__(self, subprotocol: str | None = None, *, hears_widgets: bool = True) -> None:
         self.subprotocol = subprotocol
+        self.hears_widgets = hears_widgets
         self.frames: list[str | bytes] = []
         self.closed: tuple[int, str] | None = None
         self.queued_frames = self.queued_bytes = self.flushed = 0
@@ -97,9 +98,16 @@ def decode(frame: str | bytes) -> Json:
 class Page:
     """A browser page, seen from the server."""
 
-    def __init__(self, context: StandInContext, page_id: str = "page-1", subprotocol: str | None = None) -> None:
+    def __init__(
+        self,
+        context: StandInContext,
+        page_id: str = "page-1",
+        subprotocol: str | None = None,
+        *,
+        hears_widgets: bool = True,
+    ) -> None:
         self.id = page_id
-        self.sink = RecordingSink(subprotocol)
+        self.sink = RecordingSink(subprotocol, hears_widgets=hears_widgets)
         self._context = context
         context.living_host.connect(page_id, self.sink)
 

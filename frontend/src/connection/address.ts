@@ -19,15 +19,22 @@ export function locationBelow(baseUrl: string, location: Pick<Location, "pathnam
   return path + search;
 }
 
-/** Absolute URL of the kernel's websocket. */
+/**
+ * Absolute URL of the kernel's websocket.
+ *
+ * @param shown Whether the page shows anything yet. If not, it will ask for the state of all widgets, and need not hear
+ *   of each before.
+ */
 export function channelsUrl(
   config: PageConfig,
   location: Pick<Location, "protocol" | "host" | "pathname" | "search">,
+  shown: boolean,
 ): string {
   const scheme = location.protocol === "https:" ? "wss:" : "ws:";
   const query = new URLSearchParams({
     session_id: config.pageId,
     location: locationBelow(config.baseUrl, location),
+    ...(shown ? {} : { widgets: "later" }),
   });
   return `${scheme}//${location.host}${kernelPath(config)}/channels?${query}`;
 }

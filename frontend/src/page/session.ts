@@ -65,6 +65,11 @@ export class PageSession implements LinkListener {
     loadIconsWhenNeeded(options.root, options.signal);
   }
 
+  /** Whether the page shows a run of the page function. */
+  get shown(): boolean {
+    return this.#run !== null;
+  }
+
   /** Somebody has come back to the page: find out whether the connection survived. */
   check(): void {
     // While the kernel works on what this page has asked for, silence means nothing.
@@ -74,7 +79,7 @@ export class PageSession implements LinkListener {
   opened(connection: Connection): void {
     this.#connection = connection;
     this.#liveness.heard();
-    const shown = this.#run !== null;
+    const { shown } = this;
     this.#manager.awaitStates();
     this.#socket.opened(connection, shown);
     const comm = this.#kernel.createComm(PAGE_TARGET);

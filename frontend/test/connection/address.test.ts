@@ -15,7 +15,7 @@ test.each([
 
 test("the websocket's address names page and location, encoded", () => {
   const location = { protocol: "https:", host: "app.test:8443", pathname: "/sub/report", search: "?a=1&b=ü" };
-  const url = new URL(channelsUrl(config, location));
+  const url = new URL(channelsUrl(config, location, true));
   expect(url.origin).toBe("wss://app.test:8443");
   expect(url.pathname).toBe("/sub/api/kernels/a%20b/channels");
   expect([...url.searchParams]).toEqual([
@@ -24,9 +24,15 @@ test("the websocket's address names page and location, encoded", () => {
   ]);
 });
 
+test("a page that shows nothing yet hears of widgets once it has asked for them", () => {
+  const location = { protocol: "https:", host: "app.test", pathname: "/", search: "" };
+  const asked = (shown: boolean) => new URL(channelsUrl(config, location, shown)).searchParams.get("widgets");
+  expect([asked(false), asked(true)]).toEqual(["later", null]);
+});
+
 test("plain pages have plain websockets", () => {
   const location = { protocol: "http:", host: "localhost:8000", pathname: "/sub/", search: "" };
-  expect(channelsUrl(config, location)).toMatch(/^ws:\/\/localhost:8000\//);
+  expect(channelsUrl(config, location, true)).toMatch(/^ws:\/\/localhost:8000\//);
 });
 
 test("the beacon's path names kernel and page", () => {
