@@ -1,31 +1,28 @@
-"""One kernel of one browser page: who it is, who is connected, what state it is in, and how it ends."""
+"""One kernel of one browser page: who it is, who is connected, and what user code may ask of it."""
 
 import asyncio
 import concurrent.futures
-import contextvars
 import logging
 import threading
 from collections.abc import Callable, Coroutine, Mapping
-from functools import partial
 from types import MappingProxyType, TracebackType
 from typing import Self, TypeVar
 
 from solara_ctx import current, frames
-from solara_ctx.claims import Claims, ReportFuture, announce_end, hand_over
-from solara_ctx.clock import runs_here, wait_through
+from solara_ctx.claims import ReportFuture
 from solara_ctx.current import Handle
 from solara_ctx.errors import ContextClosed, WrongThread, redact
 from solara_ctx.hooks import Hook
 from solara_ctx.kernel_var import KernelValues
-from solara_ctx.lifecycle import CloseCode, CloseReason, Event, PageStatus, State, transition
-from solara_ctx.memory import resident_bytes
+from solara_ctx.life import Life
+from solara_ctx.lifecycle import CloseReason, Event, PageStatus, State
 from solara_ctx.owner import Owner
 from solara_ctx.pages import PageCounts
-from solara_ctx.ports import Host, Sink, Watch
+from solara_ctx.ports import Host, Sink
 from solara_ctx.presence import Presence
-from solara_ctx.run import KernelRun, PageFunction
+from solara_ctx.run import PageFunction
 from solara_ctx.stats import KernelStats
-from solara_ctx.teardown import CloseReport, Teardown
+from solara_ctx.teardown import CloseReport
 
 log = logging.getLogger(__name__)
 
@@ -46,34 +43,32 @@ class VirtualKernelContext:
         """The kernel id, as it was issued.  Show it redacted."""
         self.session_id = session_id
         """The browser session that the kernel belongs to."""
-        self.closed_event = threading.Event()
-        """Set last of all: the kernel is down and out of the registry, and nothing of ours refers to it any more."""
         self._shown_id, self._shown_session_id = redact(kernel_id), redact(session_id)
         self._owner = owner
-        self._page: PageFunction | None = page
-        self._state = State.OPEN
         self._presence = Presence(kernel_id, owner)
-        self._restart_task: asyncio.Task[CloseReport] | None = None
         self._started_at = owner.clock.now()
-        self._restarts = 0
-        self._claims = Claims(kernel_id)
-        self._run: KernelRun | None = self._new_run()
-        self._run.start(page, owner.start_hooks())
+        self._life = Life(self, owner=owner, presence=self._presence, page=page)
+        self._life.begin()
 
     def __repr__(self) -> str:
-        return f"<VirtualKernelContext {self._shown_id} {self._state.value} pages={len(self.page_status)}>"
+        return f"<VirtualKernelContext {self._shown_id} {self._life.state.value} pages={len(self.page_status)}>"
 
     # What it is
 
     @property
     def state(self) -> State:
         """`OPEN`, `RESTARTING`, `CLOSING` or `CLOSED`."""
-        return self._state
+        return self._life.state
 
     @property
     def close_reason(self) -> str | None:
         """Why the kernel ends or has ended: the first reason that was given; `None` while nobody has asked for it."""
-        return self._claims.reason
+        return self._life.reason
+
+    @property
+    def closed_event(self) -> threading.Event:
+        """Set last of all: the kernel is down and out of the registry, and nothing of ours refers to it any more."""
+        return self._life.closed_event
 
     @property
     def page_status(self) -> Mapping[str, PageStatus]:
@@ -83,17 +78,17 @@ class VirtualKernelContext:
     @property
     def host(self) -> Host | None:
         """The kernel's inside; `None` once the context is closed."""
-        return None if self._run is None else self._run.host
+        return None if self._life.run is None else self._life.run.host
 
     @property
     def kernel(self) -> object | None:
         """The ipykernel kernel; `None` once the context is closed."""
-        return None if self._run is None else self._run.host.kernel
+        return None if self._life.run is None else self._life.run.host.kernel
 
     @property
     def widgets(self) -> Mapping[str, object]:
         """The living ipywidgets of this kernel by model id; empty once the context is closed."""
-        return _NOTHING if self._run is None else self._run.host.widgets
+        return _NOTHING if self._life.run is None else self._life.run.host.widgets
 
     @property
     def kernel_values(self) -> KernelValues:
@@ -102,7 +97,7 @@ class VirtualKernelContext:
         Raises:
             ContextClosed: the context is closed.
         """
-        return self._living_run("hold values").values
+        return self._life.living_run("hold values").values
 
     def handle(self) -> Handle:
         """The weak handle under which the running kernel is current somewhere.
@@ -110,7 +105,7 @@ class VirtualKernelContext:
         Raises:
             ContextClosed: the context is closed.
         """
-        return self._living_run("be made current").handle
+        return self._life.living_run("be made current").handle
 
     # Being current
 
@@ -148,10 +143,10 @@ class VirtualKernelContext:
             WrongThread: not called on the loop's thread.
         """
         self._on_loop()
-        if self._state in {State.CLOSING, State.CLOSED} or self._run is None:
-            raise ContextClosed(self.id, doing="take a page", reason=self._claims.reason)
-        self._fire(Event.CONNECT)
-        return self._presence.connect(page_id, sink, self._run.host)
+        if self._life.state in {State.CLOSING, State.CLOSED} or self._life.run is None:
+            raise ContextClosed(self.id, doing="take a page", reason=self._life.reason)
+        self._life.fire(Event.CONNECT)
+        return self._presence.connect(page_id, sink, self._life.run.host)
 
     def page_disconnect(self, page_id: str, connection: int | None = None) -> "asyncio.Future[None]":
         """A connection of a page has ended.  When no page is connected any more, the cull is due after its timeout.
@@ -169,7 +164,7 @@ class VirtualKernelContext:
             WrongThread: not called on the loop's thread.
         """
         self._on_loop()
-        self._fire(Event.DISCONNECT)
+        self._life.fire(Event.DISCONNECT)
         return self._presence.disconnect(page_id, connection, self.host)
 
     def page_close(self, page_id: str) -> None:
@@ -190,14 +185,14 @@ class VirtualKernelContext:
         Returns:
             Whether there is room for more; where not, `when_drained` says when there is.
         """
-        return self._run is None or self._run.receive(page_id, frame)
+        return self._life.run is None or self._life.run.receive(page_id, frame)
 
     def when_drained(self, callback: Callable[[], None]) -> None:
         """Call *callback* once, from any thread, when there is room for more frames or the kernel is closing."""
-        if self._run is None:
+        if self._life.run is None:
             callback()
         else:
-            self._run.mailbox.when_drained(callback)
+            self._life.run.mailbox.when_drained(callback)
 
     # What user code asks for; any thread
 
@@ -208,7 +203,7 @@ class VirtualKernelContext:
         Returns:
             A function that takes the hook off again, harmless to call twice.
         """
-        run = self._run
+        run = self._life.run
         unregister = None if run is None else run.hooks.add(hook)
         if unregister is not None:
             return unregister
@@ -234,10 +229,10 @@ class VirtualKernelContext:
             ContextClosed: the kernel is closing or closed; the coroutine is closed.
             TypeError: it is no coroutine.
         """
-        run = self._run
-        if run is None or self._claims.closing:
+        run = self._life.run
+        if run is None or self._life.closing:
             coroutine.close()
-            raise ContextClosed(self.id, doing="start a task", reason=self._claims.reason)
+            raise ContextClosed(self.id, doing="start a task", reason=self._life.reason)
         return run.tasks.create(coroutine, run.variables(), name)
 
     def restart(self) -> ReportFuture:
@@ -252,10 +247,7 @@ class VirtualKernelContext:
         Raises:
             ContextClosed: the kernel is closing or closed.
         """
-        future, is_first = self._claims.restart()
-        if is_first:
-            self._post(self._begin_restart, future)
-        return future
+        return self._life.restart()
 
     def close(self, reason: str = CloseReason.CLOSED) -> ReportFuture:
         """Ask for the end of this kernel.  Never blocks; do not wait for the result in a callback of the same kernel:
@@ -270,10 +262,7 @@ class VirtualKernelContext:
         Raises:
             ValueError: the reason is not such a word.
         """
-        future, is_first = self._claims.close(reason)
-        if is_first:
-            self._post(self._begin_close, future)
-        return future
+        return self._life.close(reason)
 
     async def aclose(self, reason: str = CloseReason.CLOSED) -> CloseReport:
         """`close`, and wait for the end.  Any event loop; cancelling the wait does not stop the close."""
@@ -281,7 +270,7 @@ class VirtualKernelContext:
 
     def send_pages_away(self, reason: str) -> None:
         """End the connections of all pages, before the kernel's own end would.  Loop only."""
-        self._end_connections(reason)
+        self._presence.end_connections(reason)
 
     def page_counts(self) -> PageCounts:
         """How many pages are in each status, and what waits to be sent to them.  Loop only."""
@@ -296,11 +285,11 @@ class VirtualKernelContext:
         now = self._owner.clock.now() if now is None else now
         pages = self._presence.table.look()
         present_s = now - self._presence.since
-        run = self._run
+        run = self._life.run
         return KernelStats(
             id=self._shown_id,
             session=self._shown_session_id,
-            state=self._state.value,
+            state=self._life.state.value,
             pages={"connected": pages.connected, "disconnected": pages.disconnected, "closed": pages.closed},
             age_seconds=now - self._started_at,
             connected_seconds=present_s if pages.connected else None,
@@ -313,129 +302,8 @@ class VirtualKernelContext:
             mailbox_depth=0 if run is None else len(run.mailbox),
             outbox_frames=pages.outbox_frames,
             outbox_bytes=pages.outbox_bytes,
-            restarts=self._restarts,
+            restarts=self._life.restarts,
         )
-
-    # How it goes on and ends; loop only
-
-    def _begin_restart(self, future: ReportFuture) -> None:
-        if self._state is not State.OPEN:
-            future.set_exception(ContextClosed(self.id, doing="restart", reason=self._claims.reason))
-            return
-        self._fire(Event.RESTART)
-        self._stop_taking()
-        watch = self._owner.watch(self._shown_id, self._shown_session_id, CloseReason.RESTART)
-        self._restart_task = self._owner.spawn(self._do_restart(watch))
-        self._restart_task.add_done_callback(partial(hand_over, future, watch), context=contextvars.Context())
-
-    async def _do_restart(self, watch: Watch) -> CloseReport:
-        old = self._living_run("restart")
-        memory_before = resident_bytes()
-        teardown = self._new_teardown()
-        await old.take_down(teardown, partial(self._end_connections, CloseReason.RESTART), watch)
-        teardown.here("bindings", partial(self._end_bindings, old))
-        if self._state is State.RESTARTING:
-            teardown.here("fresh kernel", self._replace_run)
-        report = teardown.report(CloseReason.RESTART)
-        self._owner.record(report)
-        self._claims.restart_is_over()
-        self._restart_task = None
-        self._fire(Event.RESTARTED)
-        if self._run is old:
-            self._run = None
-            self.close(CloseReason.RESTART_FAILED)  # or whatever the close is for that came in between
-        elif self._run is not None and self._page is not None:
-            # With the fresh page's function done, so that like is compared with like.
-            then = partial(_log_restart, self._shown_id, memory_before)
-            self._run.start(self._page, self._owner.start_hooks(), then)
-        return report
-
-    def _replace_run(self) -> None:
-        # No page has to be handed over: all were sent away a moment ago, and come back on new connections.
-        self._run = self._new_run()
-        self._restarts += 1
-
-    def _begin_close(self, future: ReportFuture) -> None:
-        self._fire(Event.CLOSE)
-        self._stop_taking()
-        self._presence.stop_culling()
-        reason = self._claims.reason or CloseReason.CLOSED
-        watch = self._owner.watch(self._shown_id, self._shown_session_id, reason)
-        watch.add(self)
-        closing = self._owner.spawn(self._do_close(reason, watch))
-        # From outside: inside, the coroutine's own frame would still refer to the context.
-        closing.add_done_callback(
-            partial(announce_end, self.closed_event, future, watch), context=contextvars.Context()
-        )
-
-    async def _do_close(self, reason: str, watch: Watch) -> CloseReport:
-        if self._restart_task is not None:
-            await wait_through(self._restart_task)
-        run = self._run
-        teardown = self._new_teardown()
-        if run is not None:  # a restart that was under way may have taken it down already
-            await run.take_down(teardown, partial(self._end_connections, reason), watch)
-        teardown.here("registry", partial(self._owner.forget, self))
-        if run is not None:
-            teardown.here("bindings", partial(self._end_bindings, run))
-        teardown.here("references", self._let_go)
-        report = teardown.report(reason)
-        self._owner.record(report)
-        self._fire(Event.TORN_DOWN)
-        return report
-
-    def _stop_taking(self) -> None:
-        if self._run is not None:
-            _ = self._run.stop_taking()  # the teardown waits for it
-
-    def _end_connections(self, reason: str) -> None:
-        self._presence.end_connections(CloseCode.for_reason(reason), reason)
-
-    def _end_bindings(self, run: KernelRun) -> None:
-        run.handle.sever()
-        self._owner.scrub_threads(run.handle.foreign_threads.copy())
-
-    def _let_go(self) -> None:
-        self._run = None
-        self._page = None
-
-    def _new_run(self) -> KernelRun:
-        owner = self._owner
-        return KernelRun(
-            self, loop=owner.loop, workers=owner.workers, mailbox_limit=owner.mailbox_limit, make_host=owner.make_host
-        )
-
-    def _new_teardown(self) -> Teardown:
-        owner = self._owner
-        return Teardown(self.id, clock=owner.clock, closers=owner.closers, budget_s=owner.step_budget_s)
-
-    def _living_run(self, doing: str) -> KernelRun:
-        if self._run is None:
-            raise ContextClosed(self.id, doing=doing)
-        return self._run
-
-    def _fire(self, event: Event) -> None:
-        """The one place that changes the state."""
-        before, self._state = self._state, transition(self._state, event)
-        if before is not self._state:
-            log.debug("kernel %s: %s -> %s (%s)", self._shown_id, before.value, self._state.value, event.value)
-
-    def _post(
-        self,
-        step: Callable[[ReportFuture], None],
-        future: ReportFuture,
-    ) -> None:
-        loop = self._owner.loop
-        if runs_here(loop):
-            # At once, not in the next turn: in between, a page could connect to a kernel that is as good as culled.
-            step(future)
-            return
-        try:
-            loop.call_soon_threadsafe(step, future)
-        except RuntimeError:
-            future.set_exception(
-                RuntimeError(f"the event loop of kernel {self._shown_id} has ended; nothing can be closed any more")
-            )
 
     def _on_loop(self) -> None:
         if threading.get_ident() != self._owner.loop_thread:
@@ -443,17 +311,6 @@ class VirtualKernelContext:
                 f"the page table of kernel {self._shown_id}",
                 instead="call loop.call_soon_threadsafe(context.page_close, page_id) or the like",
             )
-
-
-def _log_restart(shown_id: str, before: int) -> None:
-    after = resident_bytes()
-    log.info(
-        "kernel %s: restarted, memory %.1f MB before, %.1f MB after, %+.1f MB",
-        shown_id,
-        before / 1e6,
-        after / 1e6,
-        (after - before) / 1e6,
-    )
 
 
 def _do_nothing() -> None:

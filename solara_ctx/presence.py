@@ -70,8 +70,9 @@ class Presence:
             _ = self._one_has_left()
         return False
 
-    def end_connections(self, code: CloseCode, reason: str) -> None:
+    def end_connections(self, reason: str) -> None:
         """Send every page away."""
+        code = CloseCode.for_reason(reason)
         for sink in self.table.take_sinks():
             sink.close(code, reason)
 

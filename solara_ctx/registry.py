@@ -1,7 +1,6 @@
 """Which kernels there are: issue ids, let pages in, cull, close, drain."""
 
 import asyncio
-import contextvars
 import hmac
 import logging
 import threading
@@ -9,6 +8,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from typing import NamedTuple
 
+from solara_ctx.admission import Admission
 from solara_ctx.clock import Clock, LoopClock, in_turns, wait_within
 from solara_ctx.context import VirtualKernelContext
 from solara_ctx.cull_timer import CullTimer
@@ -17,12 +17,12 @@ from solara_ctx.ended import EndedKernels
 from solara_ctx.errors import (
     ContextClosed,
     KernelContextError,
-    KernelLimitReached,
     SessionMismatch,
     redact,
 )
 from solara_ctx.hooks import Hook
 from solara_ctx.lifecycle import CloseReason, State
+from solara_ctx.lifecycle_tasks import LifecycleTasks
 from solara_ctx.ports import Host, Ids, NoWatch, Sink, Watch
 from solara_ctx.run import PageFunction, StartHook
 from solara_ctx.settings import Settings
@@ -31,9 +31,6 @@ from solara_ctx.teardown import CloseReport, Closers
 from solara_ctx.workers import WorkerPool
 
 log = logging.getLogger(__name__)
-
-# After Jupyter's default of how often a client asks again.
-_RETRY_AFTER_S = 10
 
 
 class Connection(NamedTuple):
@@ -57,10 +54,10 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         self._make_host = make_host
         self._start_hooks: dict[object, StartHook] = {}
         self._contexts: dict[str, VirtualKernelContext] = {}
-        self._per_session: Counter[str] = Counter()
+        self._admission = Admission(settings)
         self._ended = EndedKernels(at_least_s=settings.kernel_connect_timeout)
-        self._lifecycle_tasks: set[asyncio.Task[CloseReport]] = set()
-        self._started_total = self._restarted_total = self._refused_total = self._abandoned_total = 0
+        self._lifecycle_tasks = LifecycleTasks(self._close_closers_when_idle)
+        self._started_total = self._restarted_total = self._abandoned_total = 0
         self._closed_total: Counter[str] = Counter()
         self._draining = self._drained = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -205,7 +202,7 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         Raises:
             KernelLimitReached: there is no room for one more kernel.
         """
-        self._admit(session_id)
+        self._admission.check(session_id)
         return self._ids.issue(session_id)
 
     def find(self, kernel_id: str, session_id: str) -> VirtualKernelContext | None:
@@ -249,10 +246,10 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         if context is None:
             if self._draining:
                 raise ContextClosed(kernel_id, doing="start", reason=CloseReason.SERVER_SHUTDOWN)
-            self._admit(session_id)
+            self._admission.check(session_id)
             context = VirtualKernelContext(kernel_id, session_id, owner=self, page=page)
             self._contexts[kernel_id] = context
-            self._per_session[session_id] += 1
+            self._admission.let_in(session_id)
             self._started_total += 1
             log.debug("kernel %s started", redact(kernel_id))
         return Connection(context, context.page_connect(page_id, sink))
@@ -275,16 +272,6 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
 
         return unregister
 
-    def _admit(self, session_id: str) -> None:
-        settings = self.settings
-        if settings.kernel_max_count is not None and len(self._contexts) >= settings.kernel_max_count:
-            self._refused_total += 1
-            raise KernelLimitReached("SOLARA_KERNEL_MAX_COUNT", settings.kernel_max_count, retry_after_s=_RETRY_AFTER_S)
-        limit = settings.kernel_max_per_session
-        if limit is not None and self._per_session[session_id] >= limit:
-            self._refused_total += 1
-            raise KernelLimitReached("SOLARA_KERNEL_MAX_PER_SESSION", limit, retry_after_s=_RETRY_AFTER_S)
-
     # What is alive
 
     def stats(self) -> RegistryStats:
@@ -303,7 +290,7 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
             started_total=self._started_total,
             closed_total=dict(self._closed_total),
             restarted_total=self._restarted_total,
-            refused_total=self._refused_total,
+            refused_total=self._admission.refused_total,
             abandoned_steps_total=self._abandoned_total,
         )
 
@@ -346,11 +333,7 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
 
     def spawn(self, coroutine: Coroutine[object, None, CloseReport]) -> asyncio.Task[CloseReport]:
         """Run a teardown in a task that nobody can cancel."""
-        # An empty context: the task must not inherit the kernel of whoever asked.
-        task = _LifecycleTask(coroutine, loop=self.loop, context=contextvars.Context())
-        self._lifecycle_tasks.add(task)
-        task.add_done_callback(self._lifecycle_task_ended)
-        return task
+        return self._lifecycle_tasks.spawn(coroutine, self.loop)
 
     def watch(self, kernel: str, session: str, reason: str) -> Watch:
         """An eye on what belongs to a kernel that is about to be closed; the ids are redacted."""
@@ -361,9 +344,7 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         if self._contexts.get(context.id) is not context:
             return
         del self._contexts[context.id]
-        self._per_session[context.session_id] -= 1
-        if self._per_session[context.session_id] <= 0:
-            del self._per_session[context.session_id]
+        self._admission.left(context.session_id)
         now = self.clock.now()
         self._ended.remember(context.id, context.close_reason or CloseReason.CLOSED, now)
 
@@ -380,13 +361,6 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         """Hand dead foreign threads to whoever can drop what `threading` keeps of them."""
         self._scrub_threads(idents)
 
-    def _lifecycle_task_ended(self, task: asyncio.Task[CloseReport]) -> None:
-        self._lifecycle_tasks.discard(task)
-        error = task.exception()
-        if error is not None:
-            log.error("the lifecycle of a kernel failed", exc_info=error)
-        self._close_closers_when_idle()
-
     def _close_closers_when_idle(self) -> None:
         # A kernel that was late for the drain goes on with its teardown for as long as the loop lives.
         if self._drained and not self._lifecycle_tasks:
@@ -397,17 +371,6 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         # A server that stops tells some pages before the others: their kernels end by that, not for their absence.
         reason = CloseReason.SERVER_SHUTDOWN if self._draining else CloseReason.CULLED
         return None if context is None else asyncio.wrap_future(context.close(reason))
-
-
-class _LifecycleTask(asyncio.Task[CloseReport]):
-    """A task that nobody can cancel: a teardown that ends half-way is what this library exists to prevent.
-
-    `asyncio.run` cancels every task when its main coroutine returns, and waits for them. Cancelled before its first
-    step, a teardown could not even notice.  It ends soon all the same: each of its waits has a budget.
-    """
-
-    def cancel(self, msg: object = None) -> bool:  # noqa: ARG002
-        return False
 
 
 def _leave_threads_alone(_idents: set[int]) -> None:

@@ -87,7 +87,7 @@ async def test_an_illegal_event_changes_nothing() -> None:
     async with serving(threads=False) as service:
         context = service.connect()
         with pytest.raises(IllegalTransition):
-            context._fire(Event.TORN_DOWN)
+            context._life.fire(Event.TORN_DOWN)
         assert state_of(context) is State.OPEN
 
 

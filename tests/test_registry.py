@@ -199,7 +199,7 @@ async def test_sessions_are_counted_exactly() -> None:
             with pytest.raises(KernelLimitReached):
                 service.registry.issue("session")
             await context.aclose()
-        assert dict(service.registry._per_session) == {}
+        assert len(service.registry._admission) == 0
 
 
 async def test_a_host_that_cannot_be_made_leaves_nothing() -> None:
@@ -341,13 +341,14 @@ async def test_the_lifecycle_does_not_inherit_who_asked() -> None:
         asking, closed = service.connect("a"), service.connect("b")
         seen: list[object] = []
         service._act["close_app"] = lambda host, _argument: seen.append(current.peek_handle() is host.handle)
-        end_connections = closed._end_connections
+        presence = closed._presence
+        end_connections = presence.end_connections
 
         def look(reason: str) -> None:
             seen.append(current.peek_handle())
             end_connections(reason)
 
-        closed._end_connections = look  # type: ignore[method-assign]
+        presence.end_connections = look  # type: ignore[method-assign]
         with asking:
             await closed.aclose()
         assert seen == [True, None]

@@ -78,7 +78,7 @@ class Traces:
     """Weak references to a kernel and to what is in it."""
 
     def __init__(self, context: VirtualKernelContext) -> None:
-        run, host = context._run, context.host
+        run, host = context._life.run, context.host
         assert run is not None
         assert isinstance(host, FakeHost)
         with context:

@@ -185,7 +185,7 @@ class Histories(RuleBasedStateMachine):
 
             sink = RecordingSink(log)
             context, number = self.registry.connect(kernel_id, "session", "page-a", sink=sink, page=page)
-            context.closed_event = LoggedEvent(log)
+            context._life.closed_event = LoggedEvent(log)
             kernel = Kernel(context, log)
             kernel.pages["page-a"], kernel.numbers["page-a"] = PageStatus.CONNECTED, [number]
             opened.append(kernel)
@@ -360,7 +360,7 @@ class Histories(RuleBasedStateMachine):
             self.misbehave(kernel, kind)
 
         kernel.registered += 1
-        run = kernel.context._run
+        run = kernel.context._life.run
         # A hook that was taken from the stack and has not begun yet comes first.
         kernel.hooks.insert(0 if run is None else len(run.hooks), number)
         ran_before, before, self.at_once = kernel.hooks_run, self.at_once, True
@@ -395,7 +395,7 @@ class Histories(RuleBasedStateMachine):
         kernel, number, unregister = registration
 
         def take_off() -> None:
-            run = kernel.context._run
+            run = kernel.context._life.run
             # One that was taken from the stack runs, although it has not begun yet.
             if run is not None and number in kernel.hooks[: len(run.hooks)]:
                 kernel.hooks.remove(number)
@@ -444,7 +444,7 @@ class Histories(RuleBasedStateMachine):
         living = {kernel.context.id: kernel.context for kernel in self.all if "R" not in kernel.log}
         assert dict(self.registry.items()) == living
         stats = self.registry.stats()
-        assert stats.total == self.registry._per_session["session"] == len(living)
+        assert stats.total == self.registry._admission.of_session("session") == len(living)
         assert stats.started_total == len(self.all)
         assert stats.refused_total == self.refused
         assert sum(stats.closed_total.values()) == len(self.all) - len(living)

@@ -91,7 +91,7 @@ def require_enough(sessions: int, cycles: int) -> None:
 
 def running_tasks(context: VirtualKernelContext | None) -> int:
     """How many tasks of a kernel have not ended.  Any thread."""
-    run = None if context is None else context._run
+    run = None if context is None else context._life.run
     return 0 if run is None else len(run.tasks)
 
 

@@ -267,7 +267,7 @@ class _Session:
 
     def _put(self, job: Callable[[], None]) -> None:
         context = None if self._context is None else self._context()
-        run = None if context is None else context._run
+        run = None if context is None else context._life.run
         if run is not None:
             run.mailbox.put(partial(run._in_kernel, job))
 

@@ -108,7 +108,7 @@ async def test_a_task_that_has_ended_goes_before_its_kernel(task: Task, caplog: 
         page.deaths.end_now()
         await page.deaths.at_once()
         assert isinstance(context, VirtualKernelContext)
-        assert not context._run.tasks._running  # type: ignore[union-attr]
+        assert not context._life.run.tasks._running  # type: ignore[union-attr]
         context = None  # the kept one
         await visit.leave()
         await kernel.at_once()

@@ -139,16 +139,17 @@ class Deaths:
 
     def watch_kernel(self, context: VirtualKernelContext) -> None:
         """Note when a kernel and everything in it dies, and when it says that it is closed."""
-        context.closed_event = _Announced(self.end_now)
+        context._life.closed_event = _Announced(self.end_now)
         self.watch("context", context)
-        self.watch("claims", context._claims)
+        self.watch("life", context._life)
+        self.watch("claims", context._life._claims)
         self.watch("presence", context._presence)
         self.watch("page table", context._presence.table)
         for page in context._presence.table._pages.values():
             self.watch("page", page)
             if page.sink is not None:
                 self.watch("outbox", page.sink)
-        self.watch("bound page function", context._page)
+        self.watch("bound page function", context._life._page)
         self.watch_run(context)
 
     def watch_connections(self, kernel_id: str) -> None:
@@ -174,7 +175,7 @@ class Deaths:
 
     def watch_run(self, context: VirtualKernelContext) -> None:
         """Note when that dies of a kernel which dies with a restart, too."""
-        run = context._run
+        run = context._life.run
         assert run is not None
         self.watch("run", run)
         self.watch("mailbox", run.mailbox)

@@ -1,0 +1,226 @@
+"""How a kernel lives: its state, the runs of its page function that follow each other, and its end."""
+
+import asyncio
+import contextvars
+import logging
+import threading
+import weakref
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from solara_ctx.claims import Claims, ReportFuture, announce_end, hand_over
+from solara_ctx.clock import runs_here, wait_through
+from solara_ctx.errors import ContextClosed, redact
+from solara_ctx.lifecycle import CloseReason, Event, State, transition
+from solara_ctx.memory import resident_bytes
+from solara_ctx.owner import Owner
+from solara_ctx.ports import Watch
+from solara_ctx.presence import Presence
+from solara_ctx.run import KernelRun, PageFunction
+from solara_ctx.teardown import CloseReport, Teardown
+
+if TYPE_CHECKING:
+    from solara_ctx.context import VirtualKernelContext
+
+log = logging.getLogger(__name__)
+
+
+class Life:
+    """The life of one context.  Refers to that weakly: the registry holds it until its end.
+
+    `restart`, `close` and the properties are safe from any thread, everything else is for the loop's.
+    """
+
+    def __init__(
+        self, context: "VirtualKernelContext", *, owner: Owner, presence: Presence, page: PageFunction
+    ) -> None:
+        self.state = State.OPEN
+        """`OPEN`, `RESTARTING`, `CLOSING` or `CLOSED`."""
+        self.closed_event = threading.Event()
+        """Set when all is over."""
+        self.restarts = 0
+        """How often it has begun afresh."""
+        self._context = weakref.ref(context)
+        self._kernel_id = context.id
+        self._shown_id, self._shown_session_id = redact(context.id), redact(context.session_id)
+        self._owner = owner
+        self._presence = presence
+        self._page: PageFunction | None = page
+        self._claims = Claims(context.id)
+        self._restart_task: asyncio.Task[CloseReport] | None = None
+        self.run: KernelRun | None = self._new_run(context)
+        """The present run; `None` once the context is closed."""
+
+    @property
+    def reason(self) -> str | None:
+        """The first reason that was given for the end; `None` while nobody has asked for it."""
+        return self._claims.reason
+
+    @property
+    def closing(self) -> bool:
+        """Whether somebody has asked for the end."""
+        return self._claims.closing
+
+    def living_run(self, doing: str) -> KernelRun:
+        """The present run, to do what *doing* says.
+
+        Raises:
+            ContextClosed: there is none any more.
+        """
+        if self.run is None:
+            raise ContextClosed(self._kernel_id, doing=doing)
+        return self.run
+
+    def fire(self, event: Event) -> None:
+        """The one place that changes the state."""
+        before, self.state = self.state, transition(self.state, event)
+        if before is not self.state:
+            log.debug("kernel %s: %s -> %s (%s)", self._shown_id, before.value, self.state.value, event.value)
+
+    # Any thread
+
+    def restart(self) -> ReportFuture:
+        """As for `VirtualKernelContext.restart`."""
+        future, is_first = self._claims.restart()
+        if is_first:
+            self._post(self._begin_restart, future)
+        return future
+
+    def close(self, reason: str) -> ReportFuture:
+        """As for `VirtualKernelContext.close`."""
+        future, is_first = self._claims.close(reason)
+        if is_first:
+            self._post(self._begin_close, future)
+        return future
+
+    # Loop only
+
+    def begin(self) -> None:
+        """Run the page function for the first time."""
+        if self.run is not None and self._page is not None:
+            self.run.start(self._page, self._owner.start_hooks())
+
+    def _begin_restart(self, future: ReportFuture) -> None:
+        if self.state is not State.OPEN:
+            future.set_exception(ContextClosed(self._kernel_id, doing="restart", reason=self._claims.reason))
+            return
+        self.fire(Event.RESTART)
+        self._stop_taking()
+        watch = self._owner.watch(self._shown_id, self._shown_session_id, CloseReason.RESTART)
+        self._restart_task = self._owner.spawn(self._do_restart(watch))
+        self._restart_task.add_done_callback(partial(hand_over, future, watch), context=contextvars.Context())
+
+    async def _do_restart(self, watch: Watch) -> CloseReport:
+        old = self.living_run("restart")
+        memory_before = resident_bytes()
+        teardown = self._new_teardown()
+        await old.take_down(teardown, partial(self._presence.end_connections, CloseReason.RESTART), watch)
+        teardown.here("bindings", partial(self._end_bindings, old))
+        if self.state is State.RESTARTING:
+            teardown.here("fresh kernel", self._replace_run)
+        report = teardown.report(CloseReason.RESTART)
+        self._owner.record(report)
+        self._claims.restart_is_over()
+        self._restart_task = None
+        self.fire(Event.RESTARTED)
+        if self.run is old:
+            self.run = None
+            self.close(CloseReason.RESTART_FAILED)  # or whatever the close is for that came in between
+        elif self.run is not None and self._page is not None:
+            # With the fresh page's function done, so that like is compared with like.
+            then = partial(_log_restart, self._shown_id, memory_before)
+            self.run.start(self._page, self._owner.start_hooks(), then)
+        return report
+
+    def _replace_run(self) -> None:
+        # No page has to be handed over: all were sent away a moment ago, and come back on new connections.
+        context = self._context()
+        if context is not None:
+            self.run = self._new_run(context)
+            self.restarts += 1
+
+    def _begin_close(self, future: ReportFuture) -> None:
+        self.fire(Event.CLOSE)
+        self._stop_taking()
+        self._presence.stop_culling()
+        reason = self._claims.reason or CloseReason.CLOSED
+        watch = self._owner.watch(self._shown_id, self._shown_session_id, reason)
+        for part in (self, self._context()):
+            watch.add(part)
+        closing = self._owner.spawn(self._do_close(reason, watch))
+        # From outside: inside, the coroutine's own frame would still refer to what is watched.
+        closing.add_done_callback(
+            partial(announce_end, self.closed_event, future, watch), context=contextvars.Context()
+        )
+
+    async def _do_close(self, reason: str, watch: Watch) -> CloseReport:
+        if self._restart_task is not None:
+            await wait_through(self._restart_task)
+        run = self.run
+        teardown = self._new_teardown()
+        if run is not None:  # a restart that was under way may have taken it down already
+            await run.take_down(teardown, partial(self._presence.end_connections, reason), watch)
+        teardown.here("registry", self._leave_registry)
+        if run is not None:
+            teardown.here("bindings", partial(self._end_bindings, run))
+        teardown.here("references", self._let_go)
+        report = teardown.report(reason)
+        self._owner.record(report)
+        self.fire(Event.TORN_DOWN)
+        return report
+
+    def _stop_taking(self) -> None:
+        if self.run is not None:
+            _ = self.run.stop_taking()  # the teardown waits for it
+
+    def _leave_registry(self) -> None:
+        context = self._context()
+        if context is not None:
+            self._owner.forget(context)
+
+    def _end_bindings(self, run: KernelRun) -> None:
+        run.handle.sever()
+        self._owner.scrub_threads(run.handle.foreign_threads.copy())
+
+    def _let_go(self) -> None:
+        self.run = None
+        self._page = None
+
+    def _new_run(self, context: "VirtualKernelContext") -> KernelRun:
+        owner = self._owner
+        return KernelRun(
+            context,
+            loop=owner.loop,
+            workers=owner.workers,
+            mailbox_limit=owner.mailbox_limit,
+            make_host=owner.make_host,
+        )
+
+    def _new_teardown(self) -> Teardown:
+        owner = self._owner
+        return Teardown(self._kernel_id, clock=owner.clock, closers=owner.closers, budget_s=owner.step_budget_s)
+
+    def _post(self, step: Callable[[ReportFuture], None], future: ReportFuture) -> None:
+        loop = self._owner.loop
+        if runs_here(loop):
+            # At once, not in the next turn: in between, a page could connect to a kernel that is as good as culled.
+            step(future)
+            return
+        try:
+            loop.call_soon_threadsafe(step, future)
+        except RuntimeError:
+            future.set_exception(
+                RuntimeError(f"the event loop of kernel {self._shown_id} has ended; nothing can be closed any more")
+            )
+
+
+def _log_restart(shown_id: str, before: int) -> None:
+    after = resident_bytes()
+    log.info(
+        "kernel %s: restarted, memory %.1f MB before, %.1f MB after, %+.1f MB",
+        shown_id,
+        before / 1e6,
+        after / 1e6,
+        (after - before) / 1e6,
+    )
