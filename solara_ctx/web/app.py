@@ -87,7 +87,7 @@ class KernelApp:
             routes=[
                 *(Route(path, self._page, methods=["GET"]) for path in self._pages.paths),
                 *KernelsApi(self.registry, self._sessions).routes(),
-                WebSocketRoute("/api/kernels/{kernel_id}/channels", self._channels.serve),
+                WebSocketRoute("/api/kernels/{kernel_id}/channels", self._channels),
                 Route("/resourcez", resourcez.answer, methods=["GET"]),
                 Route("/readyz", self._readyz, methods=["GET"]),
                 Mount("/static", HashedFiles(directory=self._assets.directory)),

@@ -5,9 +5,11 @@ import logging
 import re
 import weakref
 from collections.abc import Callable
+from typing import NamedTuple
 
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from solara_ctx.context import VirtualKernelContext
@@ -15,7 +17,7 @@ from solara_ctx.errors import KernelContextError
 from solara_ctx.lifecycle import CloseCode
 from solara_ctx.registry import KernelRegistry
 from solara_ctx.run import PageFunction
-from solara_ctx.web.outbox import Outbox
+from solara_ctx.web.outbox import FLUSH, Outbox
 from solara_ctx.web.paths import page_location
 from solara_ctx.web.refusals import (
     FOREIGN_ORIGIN,
@@ -66,8 +68,12 @@ class Channels:
             future.set_result(None)
         return future
 
-    async def serve(self, websocket: WebSocket) -> None:
-        """One websocket, from its handshake to its end."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One websocket, from its handshake to its end.
+
+        An ASGI app and no endpoint of Starlette's, whose websockets would look at each frame twice more.
+        """
+        websocket = WebSocket(scope, receive, send)
         subprotocol = SUBPROTOCOL if SUBPROTOCOL in websocket.scope.get("subprotocols", ()) else None
         outbox = Outbox(
             asyncio.get_running_loop(),
@@ -76,7 +82,7 @@ class Channels:
             hears_widgets=websocket.query_params.get("widgets") != "later",
         )
         try:
-            page_id, context_ref, number = self._connect(websocket, outbox)
+            guest = self._connect(websocket, outbox)
         except RequestRefused as refused:
             log.info("refused a websocket: %s", refused.refusal.message)
             await _refuse(websocket, refused.refusal)
@@ -84,7 +90,7 @@ class Channels:
         self._open += 1
         self._opened_total += 1
         try:
-            end = await self._converse(websocket, outbox, page_id, context_ref, number)
+            end = await self._converse(websocket, send, outbox, guest)
             if end is not None:
                 await _close(websocket, *end)
         finally:
@@ -93,22 +99,18 @@ class Channels:
                 self._tell_waiting()
 
     async def _converse(
-        self,
-        websocket: WebSocket,
-        outbox: Outbox,
-        page_id: str,
-        context_ref: weakref.ref[VirtualKernelContext],
-        number: int,
+        self, websocket: WebSocket, send: Send, outbox: Outbox, guest: "_Guest"
     ) -> tuple[int, str] | None:
         """All that is said, until the page or the kernel ends it: with what to close the websocket then."""
         receiver: asyncio.Task[None] | None = None
         try:
             await websocket.accept(outbox.subprotocol)
-            receiver = asyncio.create_task(self._receive(websocket, page_id, context_ref, outbox))
-            return await outbox.send_to(websocket)
+            receiver = asyncio.create_task(self._receive(websocket, outbox, guest))
+            flush = websocket.scope.get("extensions", {}).get(FLUSH, {}).get("flush")
+            return await outbox.send_to(send, flush)
         finally:
             # First of all: what follows may have to wait for a page that does not answer.
-            _disconnect(context_ref, page_id, number)
+            _disconnect(guest)
             if receiver is not None and not receiver.done():
                 receiver.cancel()
                 await asyncio.wait((receiver,))
@@ -119,8 +121,8 @@ class Channels:
             if not future.done():
                 future.set_result(None)
 
-    def _connect(self, websocket: WebSocket, outbox: Outbox) -> tuple[str, weakref.ref[VirtualKernelContext], int]:
-        """Let the page in: its id, its kernel, and the number of its connection.
+    def _connect(self, websocket: WebSocket, outbox: Outbox) -> "_Guest":
+        """Let the page in.
 
         Raises:
             RequestRefused: it may not come in.
@@ -140,8 +142,7 @@ class Channels:
             connection = self._registry.connect(kernel_id, session_id, page_id, sink=outbox, page=page)
         except KernelContextError as error:
             raise RequestRefused(refusal_for(error)) from None
-        # The frames of this websocket may wait a long time for the network; they must not be what keeps the kernel.
-        return page_id, weakref.ref(connection.context), connection.number
+        return _Guest(page_id, weakref.ref(connection.context), connection.number)
 
     def _session_of(self, websocket: WebSocket) -> str:
         if not origin_allowed(websocket, self._registry.settings.allowed_origins):
@@ -151,13 +152,7 @@ class Channels:
             raise RequestRefused(NO_SESSION)
         return session_id
 
-    async def _receive(
-        self,
-        websocket: WebSocket,
-        page_id: str,
-        context_ref: weakref.ref[VirtualKernelContext],
-        outbox: Outbox,
-    ) -> None:
+    async def _receive(self, websocket: WebSocket, outbox: Outbox, guest: "_Guest") -> None:
         limit = self._registry.settings.websocket_max_frame
         try:
             while True:
@@ -169,11 +164,11 @@ class Channels:
                 if len(frame) > limit:
                     outbox.close(CloseCode.TOO_BIG, "too-big")
                     return
-                context = context_ref()
+                context = guest.context()
                 if context is None:
                     return
                 outbox.hold()
-                room = None if context.receive(page_id, frame) else _room_in(context)
+                room = None if context.receive(guest.page_id, frame) else _room_in(context)
                 del context, message, text, frame
                 if room is not None:
                     await room.wait()
@@ -184,11 +179,20 @@ class Channels:
             outbox.close(CloseCode.DONE, "closed")
 
 
-def _disconnect(context_ref: weakref.ref[VirtualKernelContext], page_id: str, number: int) -> None:
-    context = context_ref()
+class _Guest(NamedTuple):
+    """A page that was let in."""
+
+    page_id: str
+    # The frames of its websocket may wait a long time for the network; they must not be what keeps the kernel.
+    context: weakref.ref[VirtualKernelContext]
+    number: int
+
+
+def _disconnect(guest: _Guest) -> None:
+    context = guest.context()
     if context is not None:
         # The registry sees to the cull; nobody here waits for it.
-        _ = context.page_disconnect(page_id, number)
+        _ = context.page_disconnect(guest.page_id, guest.number)
 
 
 async def _close(websocket: WebSocket, code: int, reason: str) -> None:

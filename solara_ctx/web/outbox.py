@@ -4,12 +4,16 @@ import asyncio
 import contextvars
 import threading
 from collections import deque
+from collections.abc import Callable
 
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.types import Send
+from starlette.websockets import WebSocketDisconnect
 
 from solara_ctx.clock import call_on
 from solara_ctx.lifecycle import CloseCode
 
+FLUSH = "solara_ctx.flush"
+"""An extension of ASGI's websocket scope: `{"flush": f}`, where calling `f` writes at once what was sent before."""
 # How long a page may take to read what was sent before the end.
 _CLOSE_GRACE_S = 5.0
 # How long an answer may be gathered until what there is of it is sent. A click is answered in a tenth of this; a person
@@ -47,9 +51,10 @@ class Outbox:
         self._frames: deque[str | bytes] = deque()
         self._bytes = 0
         self._end: tuple[int, str] | None = None
-        self._wake_scheduled = False
+        # From when the sender is told, to when it finds nothing more; at first it looks without being told.
+        self._is_awake = True
         self._held_until: float | None = None
-        self._wake = asyncio.Event()
+        self._nap: asyncio.Future[None] | None = None
         # Of the loop's thread alone.
         self._hold_timer: asyncio.TimerHandle | None = None
         self._sender: asyncio.Task[object] | None = None
@@ -113,37 +118,42 @@ class Outbox:
                 if not self._loop.is_closed():
                     call_on(self._loop, self._limit_the_wait)
 
-    async def send_to(self, websocket: WebSocket) -> tuple[int, str] | None:
+    async def send_to(self, send: Send, flush: Callable[[], object] | None = None) -> tuple[int, str] | None:
         """Send what comes until the outbox is closed.
+
+        Args:
+            send: The websocket's own, of ASGI.
+            flush: Lets what was sent leave at once, where the server can.
 
         Returns:
             The code and reason to close the websocket with; `None` when the page is gone.
         """
         self._sender = asyncio.current_task()
         try:
-            while True:
-                await self._wake.wait()
+            while (nap := await self._send_waiting(send)) is not None:
+                if flush is not None:
+                    flush()
+                await nap
                 self._forget_hold()
-                frame = self._next()
-                if isinstance(frame, str):
-                    await websocket.send_text(frame)
-                elif frame is not None:
-                    await websocket.send_bytes(frame)
-                elif self._end is not None:
-                    return self._end
-        except (WebSocketDisconnect, RuntimeError):
-            # Starlette raises the latter where the other side has closed while we were about to send.
+        except (OSError, RuntimeError, WebSocketDisconnect):
+            # What servers raise where the other side has closed: an OSError by ASGI's specification.
             return None
         except asyncio.CancelledError:
             if not self._cut_off or self._sender is None:
                 raise
             self._sender.uncancel()
-            return self._end
         finally:
             self._sender = None
             for timer in (self._deadline, self._hold_timer):
                 if timer is not None:
                     timer.cancel()
+        return self._end
+
+    async def _send_waiting(self, send: Send) -> "asyncio.Future[None] | None":
+        """Send what waits; what to wait for then, `None` at the end."""
+        while (frame := self._next()) is not None:
+            await send({"type": "websocket.send", "text" if isinstance(frame, str) else "bytes": frame})
+        return self._nap
 
     def _next(self) -> str | bytes | None:
         with self._lock:
@@ -151,8 +161,8 @@ class Outbox:
                 frame = self._frames.popleft()
                 self._bytes -= len(frame)
                 return frame
-            self._wake_scheduled = False
-            self._wake.clear()
+            self._is_awake = self._end is not None
+            self._nap = None if self._is_awake else self._loop.create_future()
             return None
 
     def _forget_hold(self) -> None:
@@ -194,9 +204,13 @@ class Outbox:
 
     def _wake_sender(self) -> None:
         """Wake the sender once for a burst of frames; the lock is held."""
-        if self._wake_scheduled:
+        if self._is_awake:
             return
-        self._wake_scheduled = True
+        self._is_awake = True
         if not self._loop.is_closed():
             # Also on the loop's own thread: a widget's finalizer may have come here while the loop was about to sleep.
-            self._loop.call_soon_threadsafe(self._wake.set)
+            self._loop.call_soon_threadsafe(self._end_nap)
+
+    def _end_nap(self) -> None:
+        if self._nap is not None and not self._nap.done():
+            self._nap.set_result(None)

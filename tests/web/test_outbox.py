@@ -5,22 +5,21 @@ import weakref
 from typing import Any
 
 import pytest
-from starlette.websockets import WebSocket
+from starlette.types import Message, Send
 
 from solara_ctx.lifecycle import CloseCode
 from solara_ctx.web.outbox import Outbox
 
 
-def websocket(sent: list[dict[str, Any]], *, gone: bool = False) -> WebSocket:
-    async def receive() -> dict[str, Any]:
-        return {"type": "websocket.connect"}
+def into(sent: list[Message], *, gone: bool = False) -> Send:
+    """The `send` of a websocket, which may be gone."""
 
-    async def send(message: Any) -> None:
+    async def send(message: Message) -> None:
         if gone:
             raise OSError
-        sent.append(dict(message))
+        sent.append(message)
 
-    return WebSocket({"type": "websocket", "path": "/", "headers": []}, receive, send)
+    return send
 
 
 def outbox(limit_bytes: int = 1000) -> Outbox:
@@ -29,60 +28,56 @@ def outbox(limit_bytes: int = 1000) -> Outbox:
 
 async def test_frames_leave_in_order_and_the_close_comes_last() -> None:
     """Text as text, bytes as bytes, nothing overtakes, what was queued before the close is sent, nothing after it."""
-    sent: list[dict[str, Any]] = []
-    socket, box = websocket(sent), outbox()
-    await socket.accept()
+    sent: list[Message] = []
+    box = outbox()
     box.put("one")
     box.put(b"two")
     box.close(CloseCode.GOING_AWAY, "server-shutdown")
     box.put("too late")
-    assert await box.send_to(socket) == (1001, "server-shutdown")
-    assert [message.get("text") or message.get("bytes") for message in sent[1:3]] == ["one", b"two"]
-    assert sent[3:] == []
+    assert await box.send_to(into(sent)) == (1001, "server-shutdown")
+    assert [message.get("text") or message.get("bytes") for message in sent[:2]] == ["one", b"two"]
+    assert sent[2:] == []
 
 
 async def test_the_first_close_wins() -> None:
     """A page is told the reason that came first."""
-    sent: list[dict[str, Any]] = []
-    socket, box = websocket(sent), outbox()
-    await socket.accept()
+    sent: list[Message] = []
+    box = outbox()
     box.close(CloseCode.DONE, "culled")
     box.close(CloseCode.GOING_AWAY, "server-shutdown")
-    assert await box.send_to(socket) == (1000, "culled")
+    assert await box.send_to(into(sent)) == (1000, "culled")
 
 
 @pytest.mark.parametrize(("last", "overflows"), [(9, False), (10, False), (11, True)])
 async def test_a_page_that_falls_behind_loses_its_connection(last: int, overflows: bool) -> None:
     """At the limit everything is sent; one byte more, and memory is freed and the page told to come back."""
-    sent: list[dict[str, Any]] = []
-    socket, box = websocket(sent), outbox(limit_bytes=20)
-    await socket.accept()
+    sent: list[Message] = []
+    box = outbox(limit_bytes=20)
     box.put("x" * 10)
     box.put("y" * last)
     assert box.queued_bytes == (0 if overflows else 10 + last)
     assert box.queued_frames == (0 if overflows else 2)
     box.close(CloseCode.DONE, "closed")
-    assert await box.send_to(socket) == ((1013, "overloaded") if overflows else (1000, "closed"))
-    assert len(sent) == (1 if overflows else 3)
+    assert await box.send_to(into(sent)) == ((1013, "overloaded") if overflows else (1000, "closed"))
+    assert len(sent) == (0 if overflows else 2)
 
 
 async def test_the_sender_waits_for_frames_from_another_thread() -> None:
     """`put` wakes the sender from any thread."""
-    sent: list[dict[str, Any]] = []
-    socket, box = websocket(sent), outbox()
-    await socket.accept()
-    sender = asyncio.create_task(box.send_to(socket))
+    sent: list[Message] = []
+    box = outbox()
+    sender = asyncio.create_task(box.send_to(into(sent)))
     await asyncio.to_thread(box.put, "from a thread")
     await asyncio.to_thread(box.close, CloseCode.DONE, "closed")
     await sender
-    assert sent[1]["text"] == "from a thread"
+    assert sent[0]["text"] == "from a thread"
 
 
 async def test_a_page_that_is_gone_ends_the_sender() -> None:
     """A broken connection is the end of its outbox and nobody's error."""
     box = outbox()
     box.put("for nobody")
-    assert await box.send_to(websocket([], gone=True)) is None
+    assert await box.send_to(into([], gone=True)) is None
 
 
 async def test_a_put_after_the_end_of_the_loop_is_harmless() -> None:
@@ -98,17 +93,11 @@ async def stuck_sender(box: Outbox) -> "asyncio.Task[tuple[int, str] | None]":
     """A sender in the midst of a send that waits for ever."""
     stuck = asyncio.Event()
 
-    async def receive() -> dict[str, Any]:
-        return {"type": "websocket.connect"}
+    async def send(_message: Message) -> None:
+        stuck.set()
+        await asyncio.get_running_loop().create_future()
 
-    async def send(message: Any) -> None:
-        if message["type"] == "websocket.send":
-            stuck.set()
-            await asyncio.get_running_loop().create_future()
-
-    socket = WebSocket({"type": "websocket", "path": "/", "headers": []}, receive, send)
-    await socket.accept()
-    sender = asyncio.create_task(box.send_to(socket))
+    sender = asyncio.create_task(box.send_to(send))
     box.put("taken, and stuck")
     await stuck.wait()
     return sender
@@ -135,10 +124,9 @@ async def test_a_page_that_takes_nothing_does_not_hold_the_end(monkeypatch: pyte
 
 async def test_a_sender_that_has_ended_leaves_no_timer() -> None:
     """The grace keeps nothing of a page that has read everything."""
-    sent: list[dict[str, Any]] = []
-    socket, box = websocket(sent), outbox()
-    await socket.accept()
-    sender = asyncio.create_task(box.send_to(socket))
+    sent: list[Message] = []
+    box = outbox()
+    sender = asyncio.create_task(box.send_to(into(sent)))
     await asyncio.sleep(0)
     box.close(CloseCode.DONE, "culled")
     await sender
@@ -150,9 +138,8 @@ async def test_a_sender_that_has_ended_leaves_no_timer() -> None:
 
 async def test_a_sender_that_is_cancelled_from_outside_ends() -> None:
     """The server's own cancellation is not mistaken for an overflow."""
-    socket, box = websocket([]), outbox()
-    await socket.accept()
-    sender = asyncio.create_task(box.send_to(socket))
+    box = outbox()
+    sender = asyncio.create_task(box.send_to(into([])))
     await asyncio.sleep(0)
     sender.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -161,10 +148,8 @@ async def test_a_sender_that_is_cancelled_from_outside_ends() -> None:
 
 async def sending(box: Outbox) -> tuple[list[Any], "asyncio.Task[object]"]:
     """The frames that leave, and who sends them."""
-    sent: list[dict[str, Any]] = []
-    socket = websocket(sent)
-    await socket.accept()
-    sender: asyncio.Task[object] = asyncio.create_task(box.send_to(socket))
+    sent: list[Message] = []
+    sender: asyncio.Task[object] = asyncio.create_task(box.send_to(into(sent)))
     await asyncio.sleep(0)
     return sent, sender
 
@@ -174,7 +159,7 @@ async def turns() -> None:
         await asyncio.sleep(0)
 
 
-def texts(sent: list[dict[str, Any]]) -> list[str]:
+def texts(sent: list[Message]) -> list[str]:
     return [message["text"] for message in sent if message["type"] == "websocket.send"]
 
 
@@ -285,3 +270,19 @@ async def test_what_is_held_does_not_outlast_the_end() -> None:
         box.flush()
         assert box._hold_timer is not None
         assert box._hold_timer.cancelled()
+
+
+async def test_what_was_sent_leaves_at_once_where_the_server_can() -> None:
+    """Once for all frames of a burst."""
+    sent: list[Message] = []
+    flushed: list[list[str]] = []
+    box = outbox()
+    box.put("one")
+    box.put("two")
+    sender = asyncio.create_task(box.send_to(into(sent), lambda: flushed.append(texts(sent))))
+    await turns()
+    box.put("three")
+    await turns()
+    assert flushed == [["one", "two"], ["one", "two", "three"]]
+    box.close(CloseCode.DONE, "closed")
+    await sender
