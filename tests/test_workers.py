@@ -9,6 +9,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import cast
 
 import pytest
 
@@ -450,3 +451,51 @@ def test_threads_that_are_idle_already_stay_or_go_as_fixed() -> None:
         assert pool._idle_s is None
     pool.close()
     until(lambda: pool.threads == 0)
+
+
+def test_the_last_to_be_idle_is_the_first_to_go() -> None:
+    """It is the quickest to start again; and those that are not needed can end."""
+    pool = WorkerPool(3)
+    jobs = [Blocking() for _ in range(3)]
+    for job in jobs:
+        pool.submit(job)
+    assert all(job.has_begun() for job in jobs)
+    for left, job in enumerate(jobs, 1):
+        job.let_go.set()
+        until(lambda left=left: len(pool._parked) == left)  # type: ignore[misc]
+    for _ in range(3):
+        again = Blocking()
+        again.let_go.set()
+        pool.submit(again)
+        assert again.has_begun()
+        assert again.thread is jobs[-1].thread
+        until(lambda: len(pool._parked) == 3)
+    pool.close()
+
+
+class LateSpot:
+    """Where a thread is parked whose time is over in the moment in which somebody wakes it."""
+
+    def __init__(self, pool: WorkerPool) -> None:
+        self.released = 0
+        self._pool = pool
+
+    def acquire(self, *, timeout: float | None = None) -> bool:
+        """A job comes before the thread could say that it has waited long enough."""
+        if timeout is None:
+            assert self.released == 1
+            return True
+        self._pool.submit(lambda: None)
+        return False
+
+    def release(self) -> None:
+        """Wake it."""
+        self.released += 1
+
+
+def test_a_thread_that_was_woken_at_the_last_moment_takes_the_job(pool: WorkerPool) -> None:
+    """Its lock is as it was before, for the next time."""
+    spot = LateSpot(pool)
+    pool._threads = 1  # the one that is played here
+    assert pool._next_job(cast("threading.Lock", spot)) is not None
+    assert (spot.released, pool._parked, pool._idle) == (1, [], 0)
