@@ -59,7 +59,7 @@ class WorkerPool:
         self._jobs: deque[Job] = deque()
         self._threads = 0
         # Each idle thread is parked at a lock of its own, and the last to come is the first to go: the processor's caches
-        # still have what it needs (40 of the 260 us of a click), and those that are not needed grow old and end.
+        # have what it needs still (40 of the 260 us of a click), and those that nobody needs grow old and end.
         self._parked: list[threading.Lock] = []
         self._idle = 0
         self._stuck = 0
