@@ -2,6 +2,7 @@
  * The entry: small, so that the websocket opens while everything that renders widgets is still on its way.
  *
  *   main          reads the configuration, owns the page's one lifetime
+ *   hello         the first words, which need not wait for the rest
  *   connection/   one websocket for ever, and what its end means: knows neither widgets nor the DOM
  *   notices/      what a person is told about the connection
  *   page/         loaded on demand: Jupyter's kernel connection and widgets; the only room that knows Jupyter
@@ -10,9 +11,10 @@ import "./page.css";
 import { readConfig } from "./config";
 import { channelsUrl, closePath, kernelPath } from "./connection/address";
 import { FrameBuffer } from "./connection/buffer";
-import { Link } from "./connection/link";
+import { type Connection, Link } from "./connection/link";
 import { probeKernel } from "./connection/probe";
 import { ConnectionStore } from "./connection/state";
+import { type Hello, sayHello } from "./hello";
 import { announceLeaving, wakeOnReturn } from "./leaving";
 import { Notices } from "./notices/notices";
 
@@ -34,7 +36,8 @@ function start(root: HTMLElement): void {
   const config = readConfig(document);
   const store = new ConnectionStore((state) => notices.show(state));
 
-  const buffer = new FrameBuffer();
+  const greeted = new WeakMap<Connection, Hello>();
+  const buffer = new FrameBuffer((connection) => void greeted.set(connection, sayHello(connection, config)));
   let shown = () => false;
   const link = new Link(
     {
@@ -65,6 +68,7 @@ function start(root: HTMLElement): void {
         config,
         root,
         signal,
+        greeted: (connection) => greeted.get(connection),
         caughtUp: (page) => store.fire({ type: "caught-up", page }),
       });
       link.listen(session);

@@ -2,11 +2,18 @@
 import type { Connection, LinkListener } from "./link";
 
 export class FrameBuffer implements LinkListener {
+  readonly #greet: (connection: Connection) => void;
   #connection: Connection | null = null;
   #frames: (string | ArrayBuffer)[] = [];
 
+  /** @param greet Called with each connection, to say what need not wait for the rest of the page. */
+  constructor(greet: (connection: Connection) => void) {
+    this.#greet = greet;
+  }
+
   opened(connection: Connection): void {
     this.#connection = connection;
+    this.#greet(connection);
   }
 
   frame(data: string | ArrayBuffer): void {

@@ -3,6 +3,7 @@ import type { Kernel, KernelMessage } from "@jupyterlab/services";
 import type { PageConfig } from "../config";
 import type { Connection, LinkListener } from "../connection/link";
 import type { PageResult } from "../connection/state";
+import { CONTROL_TARGET, CONTROL_VERSION, type Hello, PAGE_TARGET } from "../hello";
 import { isPageAnswer, type PageAnswer } from "./answer";
 import { connectKernel } from "./kernel";
 import { KernelSocket } from "./kernelsocket";
@@ -12,14 +13,12 @@ import { Roots } from "./roots";
 import { isUpdateStates, readStates } from "./states";
 import { loadIconsWhenNeeded } from "./styles";
 
-const PAGE_TARGET = "solara_ctx.page";
-const CONTROL_TARGET = "jupyter.widget.control";
-const CONTROL_VERSION = "1.0.0";
-
 export interface SessionOptions {
   readonly config: PageConfig;
   readonly root: HTMLElement;
   readonly signal: AbortSignal;
+  /** What has been asked on a connection already. */
+  greeted(connection: Connection): Hello | undefined;
   /** What is on the screen is what the kernel holds. */
   caughtUp(page: PageResult): void;
 }
@@ -82,12 +81,13 @@ export class PageSession implements LinkListener {
     const { shown } = this;
     this.#manager.awaitStates();
     this.#socket.opened(connection, shown);
-    const comm = this.#kernel.createComm(PAGE_TARGET);
+    const hello = this.#options.greeted(connection);
+    const comm = this.#kernel.createComm(PAGE_TARGET, hello?.page);
     comm.onMsg = ({ content }) => this.#answered(content.data);
-    comm.open({});
+    if (!hello) comm.open({});
     this.#pageComm = comm;
     // While nothing is shown, there is nothing that the answer could decide, and all is asked at once.
-    if (!shown) this.#requestStates();
+    if (!shown) this.#requestStates(hello?.control);
   }
 
   frame(data: string | ArrayBuffer): void {
@@ -132,11 +132,13 @@ export class PageSession implements LinkListener {
     }
   }
 
-  #requestStates(): void {
-    const comm = this.#kernel.createComm(CONTROL_TARGET);
+  /** @param asked The comm on which that was done already. */
+  #requestStates(asked?: string): void {
+    const comm = this.#kernel.createComm(CONTROL_TARGET, asked);
     this.#controlComm = comm;
     // Awaited, and so done before any later message is handled: an update to a model must find the model.
     comm.onMsg = (msg) => this.#stated(comm, msg).catch((error: unknown) => this.#failed(error));
+    if (asked !== undefined) return;
     comm.open({}, { version: CONTROL_VERSION });
     comm.send({ method: "request_states" });
   }

@@ -15,7 +15,7 @@ function recorder(): LinkListener & { log: string[] } {
 }
 
 test("what was said before is told in order", () => {
-  const buffer = new FrameBuffer();
+  const buffer = new FrameBuffer(() => {});
   buffer.opened(connection);
   buffer.frame("a");
   buffer.frame("b");
@@ -25,11 +25,19 @@ test("what was said before is told in order", () => {
 });
 
 test("a connection that came and went in the meantime is not told of", () => {
-  const buffer = new FrameBuffer();
+  const buffer = new FrameBuffer(() => {});
   buffer.opened(connection);
   buffer.frame("a");
   buffer.lost();
   const listener = recorder();
   buffer.handOver(listener);
   expect(listener.log).toEqual([]);
+});
+
+test("each connection is greeted once, when it opens", () => {
+  const greeted: Connection[] = [];
+  const buffer = new FrameBuffer((it) => greeted.push(it));
+  buffer.opened(connection);
+  buffer.handOver(recorder());
+  expect(greeted).toEqual([connection]);
 });

@@ -1,6 +1,8 @@
 /** The page against a scripted kernel: Jupyter's real connection, manager and controls in between. */
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import type { Connection } from "../../src/connection/link";
 import type { PageResult } from "../../src/connection/state";
+import { sayHello } from "../../src/hello";
 import { Roots } from "../../src/page/roots";
 import { PageSession } from "../../src/page/session";
 import { FakeKernel } from "./fakekernel";
@@ -10,6 +12,7 @@ let lifetime: AbortController;
 let root: HTMLElement;
 let kernel: FakeKernel;
 let session: PageSession;
+let hello: boolean;
 
 beforeEach(() => {
   lifetime = new AbortController();
@@ -24,7 +27,9 @@ beforeEach(() => {
   kernel.add("box", "VBoxModel", { children: ["label", "text", "button"].map((it) => `IPY_MODEL_${it}`) });
   kernel.roots = ["box"];
   const config = { baseUrl: "/sub/", kernelId: "k", pageId: "p", debug: false };
-  session = new PageSession({ config, root, signal: lifetime.signal, caughtUp });
+  hello = false;
+  const greeted = (connection: Connection) => (hello ? sayHello(connection, config) : undefined);
+  session = new PageSession({ config, root, signal: lifetime.signal, greeted, caughtUp });
 });
 afterEach(() => lifetime.abort());
 
@@ -51,6 +56,19 @@ test("the roots are shown, with all state from one message", async () => {
   expect(label()).toBe("one");
   expect(root.querySelector("button")?.textContent).toBe("Go");
   expect(kernel.requests).toBe(1);
+});
+
+test("what was asked before the page's program was there is not asked again", async () => {
+  hello = true;
+  await connect();
+  expect(label()).toBe("one");
+  expect(kernel.requests).toBe(1);
+  hello = false;
+  kernel.cut();
+  kernel.set("label", { value: "after" });
+  await connect();
+  expect(label()).toBe("after");
+  expect(kernel.requests).toBe(2);
 });
 
 test("roots come in order, and a widget may be shown twice", async () => {
