@@ -15,6 +15,7 @@ from integration.support.threaded import ServerThread
 from integration.support.waiting import wait_until
 from integration.support.watch import Watch
 from solara_ctx import KernelApp, PageStatus, Settings, VirtualKernelContext
+from solara_ctx.leakcheck.pagestate import ANSWERED
 
 LOST = "WebSocket|ERR_"
 ServeHere = Callable[..., Awaitable[ServerThread]]
@@ -88,7 +89,8 @@ async def test_a_fresh_page_is_told_of_its_widgets_once(
     await wait_until(lambda: PageStatus.CONNECTED not in context.page_status.values())
     cable.plug()
     await wait_until(lambda: PageStatus.CONNECTED in context.page_status.values())
-    await expect(page.locator("#solara-app[data-solara-state=open]:not([data-solara-busy])")).to_be_visible()
+    await expect(page.locator("#solara-app[data-solara-state=open]")).to_be_visible()
+    await page.wait_for_function(ANSWERED)
 
     def add() -> None:
         with context:
@@ -134,16 +136,15 @@ async def test_a_page_says_while_it_waits_for_an_answer(page: Page, serve_here: 
 
     app = await asyncio.to_thread(KernelApp, gated_page)
     server = await serve_here(Starlette(routes=[Mount("/", app)], lifespan=app.lifespan), ws="websockets-sansio")
-    busy = page.locator("#solara-app[data-solara-busy]")
     try:
         await page.goto(server.url)
         await expect(page.get_by_text("before")).to_be_visible()
-        await expect(busy).to_have_count(0)
+        await page.wait_for_function(ANSWERED)
         await page.get_by_role("button", name="Go").click()
-        assert await busy.count() == 1
+        assert not await page.evaluate(ANSWERED)
     finally:
         gate.set()
-    await expect(busy).to_have_count(0)
+    await page.wait_for_function(ANSWERED)
     assert await page.get_by_text("answered").is_visible()
 
 

@@ -58,8 +58,8 @@ class WorkerPool:
         self._limit = limit
         self._jobs: deque[Job] = deque()
         self._threads = 0
-        # Each idle thread is parked at a lock of its own, and the last to come is the first to go: the processor's caches
-        # have what it needs still (40 of the 260 us of a click), and those that nobody needs grow old and end.
+        # Each idle thread is parked at a lock of its own, and the last to come is the first to go: the processor's
+        # caches have what it needs still (40 of the 260 us of a click), and those that nobody needs end.
         self._parked: list[threading.Lock] = []
         self._idle = 0
         self._stuck = 0

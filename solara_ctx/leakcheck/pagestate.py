@@ -4,7 +4,7 @@ SHOWN = "() => ['open', 'error', 'ended'].includes(document.getElementById('sola
 """Whether it shows its widgets, or why not."""
 STATE = "() => document.getElementById('solara-app').dataset.solaraState"
 """Which of them: "open", "error" or "ended"."""
-ANSWERED = "() => !document.querySelector('#solara-app[data-solara-busy]')"
+ANSWERED = "() => !document.getElementById('solara-app')?.solaraBusy"
 """Whether the kernel has answered all that the page has asked it; also where the browser is on no page of ours."""
 POLL_MS = 10.0
 """Between two looks.  A page in the background is not drawn, for which Playwright would wait else."""

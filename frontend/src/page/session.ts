@@ -55,8 +55,9 @@ export class PageSession implements LinkListener {
 
   constructor(options: SessionOptions) {
     this.#options = options;
-    // For styles, and for scripts that drive the page: in the turn of a click it is there, until the answer has come.
-    const busy = (yes: boolean) => void options.root.toggleAttribute("data-solara-busy", yes);
+    // For scripts that drive the page: true from the turn of a click on, until the answer has come. No attribute: that
+    // makes the browser draw a frame for nothing, after which the answer's comes 0.2 ms later.
+    const busy = (yes: boolean) => void Object.assign(options.root, { solaraBusy: yes });
     this.#socket = new KernelSocket(() => performance.now(), isGreeting, busy);
     this.#kernel = connectKernel(options.config, this.#socket);
     this.#manager = new WidgetManager(this.#kernel);
