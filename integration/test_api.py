@@ -149,8 +149,28 @@ async def test_at_the_limit_everybody_gets_an_answer(serve: Serve) -> None:
             async with second.websocket() as refused:
                 await refused.wait_closed()
             assert (refused.close_code, refused.close_reason) == (1013, "kernel-limit")
+            ready = await second.http.get("/readyz")
+            assert (ready.status_code, ready.json()["status"]) == (httpx2.codes.SERVICE_UNAVAILABLE, "kernel-limit")
+            assert int(ready.headers["retry-after"]) > 0
             await first.http.delete(first.kernel_path())
+        assert (await second.http.get("/readyz")).status_code == httpx2.codes.OK
         assert (await second.http.get("/")).status_code == httpx2.codes.OK
+
+
+async def test_who_is_not_there_makes_room_for_who_comes(serve: Serve) -> None:
+    """At the limit: a page that has lost its connection finds its kernel gone, and the reason; the newcomer is in."""
+    server = await serve(APP, env={"SOLARA_KERNEL_MAX_COUNT": "1"})
+    async with JupyterClient(server.url) as first, JupyterClient(server.url) as second:
+        async with first.websocket() as socket:
+            await comms_of(socket)
+        await wait_until(lambda: retained(first))
+        async with second.websocket() as socket:
+            await comms_of(socket)
+            async with first.websocket() as late:
+                await late.wait_closed()
+            assert (late.close_code, late.close_reason) == (4410, "evicted")
+            kernels = (await second.http.get("/resourcez")).json()["kernels"]
+            assert (kernels["total"], kernels["closed_total"], kernels["refused_total"]) == (1, {"evicted": 1}, 0)
 
 
 async def comms_of(socket: Any) -> list[str]:

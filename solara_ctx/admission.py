@@ -1,55 +1,87 @@
-"""Who may come in: how many kernels there are, of all and of each session, against the limits.  Loop only."""
+"""Who may come in: which kernels there are, of all and of each session, against the limits.  Loop only."""
 
-from collections import Counter
+from collections import defaultdict
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 
 from solara_ctx.errors import KernelLimitReached
+from solara_ctx.memory import resident_bytes
 from solara_ctx.settings import Settings
 
 # After Jupyter's default of how often a client asks again.
 _RETRY_AFTER_S = 10
 
 
-class Admission:
-    """Counts kernels that are let in and have left."""
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """What there is no room in for one more kernel."""
 
-    def __init__(self, settings: Settings) -> None:
+    setting: str
+    """The setting that says how much there may be."""
+    limit: int
+    what: str
+    """Of what."""
+    candidates: Collection[str] | None
+    """The kernels of which one would have to make room, by id; `None` for all that there are."""
+
+
+class Admission:
+    """Knows the kernels that are in, and what is short.
+
+    Args:
+        settings: The limits.
+        resident: How much memory the process takes, in bytes.
+    """
+
+    def __init__(self, settings: Settings, resident: Callable[[], int] = resident_bytes) -> None:
         self.refused_total = 0
         """How many were turned away."""
-        self._limit = settings.kernel_max_count
-        self._limit_per_session = settings.kernel_max_per_session
-        self._total = 0
-        self._per_session: Counter[str] = Counter()
+        self._settings = settings
+        self._resident = resident
+        self._all: set[str] = set()
+        self._of_session: defaultdict[str, dict[str, None]] = defaultdict(dict)
 
-    def check(self, session_id: str) -> None:
-        """Check that there is room for one more kernel of that session.
+    def shortage(self, session_id: str | None = None) -> Shortage | None:
+        """What is short for one more kernel: of that session, or of a session that has none.
 
-        Raises:
-            KernelLimitReached: there is none.
+        One of the candidates has to go then, and no more: who makes room for the session does so for all.
         """
-        for limit, count, setting in (
-            (self._limit, self._total, "SOLARA_KERNEL_MAX_COUNT"),
-            (self._limit_per_session, self._per_session[session_id], "SOLARA_KERNEL_MAX_PER_SESSION"),
-        ):
-            if limit is not None and count >= limit:
-                self.refused_total += 1
-                raise KernelLimitReached(setting, limit, retry_after_s=_RETRY_AFTER_S)
+        settings = self._settings
+        of_session = self._of_session.get(session_id or "", {})
+        limit = settings.kernel_max_per_session
+        if limit is not None and len(of_session) >= limit:
+            return Shortage("SOLARA_KERNEL_MAX_PER_SESSION", limit, "kernels", of_session)
+        limit = settings.kernel_max_count
+        if limit is not None and len(self._all) >= limit:
+            return Shortage("SOLARA_KERNEL_MAX_COUNT", limit, "kernels", None)
+        limit = settings.memory_limit
+        if limit is not None and self._resident() >= limit:
+            return Shortage("SOLARA_MEMORY_LIMIT", limit, "bytes of memory", None)
+        return None
 
-    def let_in(self, session_id: str) -> None:
+    def let_in(self, session_id: str, kernel_id: str) -> None:
         """One more kernel of that session."""
-        self._total += 1
-        self._per_session[session_id] += 1
+        self._all.add(kernel_id)
+        self._of_session[session_id][kernel_id] = None
 
-    def left(self, session_id: str) -> None:
-        """One kernel less."""
-        self._total -= 1
-        self._per_session[session_id] -= 1
-        if self._per_session[session_id] <= 0:
-            del self._per_session[session_id]
+    def left(self, session_id: str, kernel_id: str) -> None:
+        """That kernel counts no more; harmless when it did not."""
+        self._all.discard(kernel_id)
+        of_session = self._of_session.get(session_id)
+        if of_session is not None:
+            of_session.pop(kernel_id, None)
+            if not of_session:
+                del self._of_session[session_id]
 
-    def of_session(self, session_id: str) -> int:
-        """How many kernels of that session there are."""
-        return self._per_session[session_id]
+    def refuse(self, shortage: Shortage) -> KernelLimitReached:
+        """Count a refusal; the error to raise."""
+        self.refused_total += 1
+        return KernelLimitReached(shortage.setting, shortage.limit, what=shortage.what, retry_after_s=_RETRY_AFTER_S)
+
+    def of_session(self, session_id: str) -> Collection[str]:
+        """The kernels of that session, by id, in the order in which they came."""
+        return list(self._of_session.get(session_id, ()))
 
     def __len__(self) -> int:
-        """How many sessions have a kernel."""
-        return len(self._per_session)
+        """How many kernels count."""
+        return len(self._all)

@@ -1,7 +1,7 @@
 """When kernels without a page are closed: one timer for all of them, and a future for each."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TypeVar
 
@@ -59,6 +59,10 @@ class CullTimer:
         """For how long a kernel is kept; `None` if it has no deadline."""
         due = self._deadlines.due_of(kernel_id)
         return None if due is None else max(0.0, due - self._clock.now())
+
+    def longest_waiting(self, kernel_ids: Iterable[str] | None = None) -> str | None:
+        """The kernel that has waited longest: of all, in O(log n), or of *kernel_ids*; `None` where none waits."""
+        return self._deadlines.earliest() if kernel_ids is None else self._deadlines.earliest_of(kernel_ids)
 
     def next_due(self) -> float | None:
         """When the next kernel is due, on the clock."""

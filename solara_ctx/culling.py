@@ -2,6 +2,7 @@
 
 import heapq
 import itertools
+from collections.abc import Iterable
 
 
 class Deadlines:
@@ -39,6 +40,15 @@ class Deadlines:
         """When the next name is due."""
         self._drop_dead_heads()
         return self._heap[0][0] if self._heap else None
+
+    def earliest_of(self, names: Iterable[str]) -> str | None:
+        """Which of *names* is due first, `None` where none has a deadline.  O(n) of them."""
+        return min((name for name in names if name in self._due), key=self._due.__getitem__, default=None)
+
+    def earliest(self) -> str | None:
+        """Which name is due first of all, `None` where there is none."""
+        self._drop_dead_heads()
+        return self._heap[0][2] if self._heap else None
 
     def pop_due(self, now: float, *, at_most: int) -> list[str]:
         """Take the names that are due at *now*, the longest overdue first, *at_most* so many."""

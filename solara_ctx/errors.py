@@ -68,9 +68,9 @@ class KernelLimitReached(KernelContextError):
         retry_after_s: After how many seconds it makes sense to ask again.
     """
 
-    def __init__(self, setting: str, limit: int, *, retry_after_s: int) -> None:
+    def __init__(self, setting: str, limit: int, *, what: str = "kernels", retry_after_s: int) -> None:
         super().__init__(
-            f"the limit of {limit} kernels ({setting}) is reached; try again in {retry_after_s} seconds, "
+            f"the limit of {limit} {what} ({setting}) is reached; try again in {retry_after_s} seconds, "
             f"close pages that are not needed, or raise {setting}"
         )
         self.retry_after_s = retry_after_s

@@ -57,6 +57,8 @@ class CloseReason(StrEnum):
     """`close()` without a reason."""
     CULLED = "culled"
     """No page was connected for `SOLARA_KERNEL_CULL_TIMEOUT`."""
+    EVICTED = "evicted"
+    """No page was connected, and a limit was reached: it made room for another kernel."""
     PAGE_CLOSED = "page-closed"
     """The last page said that it is gone."""
     RESTART = "restart"

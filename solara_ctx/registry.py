@@ -202,7 +202,7 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         Raises:
             KernelLimitReached: there is no room for one more kernel.
         """
-        self._admission.check(session_id)
+        _ = self._who_makes_room(session_id)  # nobody yet: the page may never connect
         return self._ids.issue(session_id)
 
     def find(self, kernel_id: str, session_id: str) -> VirtualKernelContext | None:
@@ -246,17 +246,45 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         if context is None:
             if self._draining:
                 raise ContextClosed(kernel_id, doing="start", reason=CloseReason.SERVER_SHUTDOWN)
-            self._admission.check(session_id)
+            self._evict(self._who_makes_room(session_id))
             context = VirtualKernelContext(kernel_id, session_id, owner=self, page=page)
             self._contexts[kernel_id] = context
-            self._admission.let_in(session_id)
+            self._admission.let_in(session_id, kernel_id)
             self._started_total += 1
             log.debug("kernel %s started", redact(kernel_id))
         return Connection(context, context.page_connect(page_id, sink))
 
     def of_session(self, session_id: str) -> list[VirtualKernelContext]:
         """The kernels of one session."""
-        return [context for context in self._contexts.values() if context.session_id == session_id]
+        found = map(self._contexts.get, self._admission.of_session(session_id))
+        return [context for context in found if context is not None]
+
+    def has_room(self) -> bool:
+        """Whether a kernel of a new session would be let in."""
+        shortage = self._admission.shortage()
+        return shortage is None or self._culls.longest_waiting(shortage.candidates) is not None
+
+    def _who_makes_room(self, session_id: str) -> str | None:
+        """The kernel that has to go for one more of that session, if there are too many.
+
+        Raises:
+            KernelLimitReached: there are, and none waits for its page.
+        """
+        shortage = self._admission.shortage(session_id)
+        if shortage is None:
+            return None
+        kernel_id = self._culls.longest_waiting(shortage.candidates)
+        if kernel_id is None:
+            raise self._admission.refuse(shortage)
+        return kernel_id
+
+    def _evict(self, kernel_id: str | None) -> None:
+        context = None if kernel_id is None else self._contexts.get(kernel_id)
+        if context is not None:
+            log.info("kernel %s makes room: it has waited longest for its page", redact(context.id))
+            # From now on, although its hooks may take a moment: whoever comes need not wait for them.
+            self._admission.left(context.session_id, context.id)
+            context.close(CloseReason.EVICTED)
 
     def on_start(self, hook: StartHook) -> Callable[[], None]:
         """Call *hook* in every kernel before its page function; what it returns is registered with `on_close`.
@@ -287,6 +315,8 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
             closing=sum(context.state is State.CLOSING for context in contexts),
             limit=self.settings.kernel_max_count,
             limit_per_session=self.settings.kernel_max_per_session,
+            limit_disconnected=self.settings.kernel_max_disconnected,
+            limit_memory=self.settings.memory_limit,
             started_total=self._started_total,
             closed_total=dict(self._closed_total),
             restarted_total=self._restarted_total,
@@ -321,7 +351,11 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
 
     def schedule_cull(self, kernel_id: str) -> "asyncio.Future[None]":
         """Let a kernel be culled after the timeout, counted from now."""
-        return self._culls.schedule(kernel_id, self.settings.kernel_cull_timeout)
+        future = self._culls.schedule(kernel_id, self.settings.kernel_cull_timeout)
+        limit = self.settings.kernel_max_disconnected
+        if limit is not None and len(self._culls) > limit:
+            self._evict(self._culls.longest_waiting())
+        return future
 
     def cancel_cull(self, kernel_id: str) -> None:
         """Forget the cull of a kernel; harmless when none is due."""
@@ -344,7 +378,7 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         if self._contexts.get(context.id) is not context:
             return
         del self._contexts[context.id]
-        self._admission.left(context.session_id)
+        self._admission.left(context.session_id, context.id)
         now = self.clock.now()
         self._ended.remember(context.id, context.close_reason or CloseReason.CLOSED, now)
 

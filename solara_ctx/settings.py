@@ -158,13 +158,30 @@ class Settings(BaseSettings):  # type: ignore[explicit-any]  # what pydantic add
         default=None,
         ge=1,
         validation_alias=_variable("SOLARA_KERNEL_MAX_COUNT", "SOLARA_KERNELS_MAX_COUNT"),
-        description="How many kernels may live in this process. One more is refused with 503. Unset: no limit.",
+        description="How many kernels may live in this process. For one more, the one that has waited longest for its "
+        "page to come back is closed, with the reason `evicted`; where none waits, it is refused with 503. Unset: no "
+        "limit.",
     )
     kernel_max_per_session: int | None = Field(
         default=None,
         ge=1,
         validation_alias=_variable("SOLARA_KERNEL_MAX_PER_SESSION"),
-        description="How many kernels one browser session may have. One more is refused with 503. Unset: no limit.",
+        description="How many kernels one browser session may have. One more is let in or refused as for "
+        "SOLARA_KERNEL_MAX_COUNT. Unset: no limit.",
+    )
+    kernel_max_disconnected: int | None = Field(
+        default=None,
+        ge=1,
+        validation_alias=_variable("SOLARA_KERNEL_MAX_DISCONNECTED"),
+        description="How many kernels may wait for a page to come back. When one more loses its last page, the one "
+        "that has waited longest is closed, with the reason `evicted`. Unset: no limit but the cull timeout.",
+    )
+    memory_limit: Size | None = Field(
+        default=None,
+        validation_alias=_variable("SOLARA_MEMORY_LIMIT"),
+        description="How much memory the process may take until it lets no more kernels in, as the system sees it (the "
+        "resident set). For each kernel that comes then, the one that has waited longest for its page is closed; "
+        "where none waits, the new one is refused with 503. Unset: no limit.",
     )
     kernel_close_timeout: Duration = Field(
         default=5.0,

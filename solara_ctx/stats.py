@@ -62,6 +62,10 @@ class RegistryStats:
     """The most kernels that are let in."""
     limit_per_session: int | None
     """The most kernels that one session may have."""
+    limit_disconnected: int | None
+    """The most kernels that may wait for a page to come back."""
+    limit_memory: int | None
+    """The memory of the process, in bytes, from which on no more kernels are let in."""
     started_total: int
     """Kernels started since the service began."""
     closed_total: Mapping[str, int]

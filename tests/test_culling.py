@@ -34,6 +34,19 @@ def test_equal_deadlines_keep_their_order() -> None:
     assert deadlines.pop_due(1.0, at_most=3) == ["z", "y", "a"]
 
 
+def test_the_earliest_of_all_and_of_some() -> None:
+    """Without those that were cancelled or replaced; none where none has a deadline."""
+    deadlines = Deadlines()
+    assert deadlines.earliest() is deadlines.earliest_of(["a"]) is None
+    for name, due in (("a", 1.0), ("b", 2.0), ("c", 3.0), ("a", 9.0)):
+        deadlines.set(name, due)
+    assert deadlines.earliest() == "b"
+    assert deadlines.earliest_of(["a", "c", "unknown"]) == "c"
+    deadlines.cancel("b")
+    assert deadlines.earliest() == "c"
+    assert deadlines.earliest_of(["b"]) is None
+
+
 def test_setting_again_replaces() -> None:
     """A name has one deadline, the last one set, sooner or later than before."""
     deadlines = Deadlines()

@@ -4,10 +4,12 @@ import asyncio
 import concurrent.futures
 import logging
 import threading
+from functools import partial
 
 import pytest
 
 from solara_ctx import current
+from solara_ctx.admission import Admission
 from solara_ctx.clock import PER_TURN
 from solara_ctx.context import VirtualKernelContext
 from solara_ctx.current import get_current_context
@@ -200,6 +202,106 @@ async def test_sessions_are_counted_exactly() -> None:
                 service.registry.issue("session")
             await context.aclose()
         assert len(service.registry._admission) == 0
+
+
+# Making room
+
+
+def leave(context: VirtualKernelContext) -> None:
+    """Let its one page lose its connection."""
+    _ = context.page_disconnect("page")
+
+
+async def test_the_one_that_has_waited_longest_makes_room() -> None:
+    """At the limit: a full close, with hooks and a reason that its page will see; a page that is connected stays."""
+    ran: list[str] = []
+    async with serving(threads=False, kernel_max_count=3) as service:
+        stays, first, second = (service.connect() for _ in range(3))
+        first.on_close(lambda: ran.append("hook"))
+        leave(first)
+        service.clock.advance(1)
+        leave(second)
+        newcomer = service.connect()
+        assert (first.state, first.close_reason) == (State.CLOSING, "evicted")
+        await first.aclose()
+        assert ran == ["hook"]
+        assert set(service.registry.values()) == {stays, second, newcomer}
+        stats = service.registry.stats()
+        assert (stats.total, stats.retained, stats.refused_total, stats.closed_total) == (3, 1, 0, {"evicted": 1})
+        with pytest.raises(ContextClosed, match="evicted"):
+            service.registry.find(first.id, "session")
+
+
+async def test_nobody_waits_for_the_hooks_of_one_that_makes_room() -> None:
+    """It counts no more from the moment on in which it was chosen, and is not chosen twice."""
+    gate = threading.Event()
+    async with serving(kernel_max_count=1) as service:
+        slow = await service.opened()
+        slow.on_close(lambda: gate.wait(PATIENCE_S))
+        leave(slow)
+        newcomer = service.connect()
+        assert slow.state is State.CLOSING
+        with pytest.raises(KernelLimitReached):
+            service.connect()
+        gate.set()
+        await slow.aclose()
+        with pytest.raises(KernelLimitReached):
+            service.connect()
+        await newcomer.aclose()
+        assert len(service.registry._admission) == 0
+
+
+async def test_a_session_makes_room_for_itself() -> None:
+    """At its own limit none of the others' kernels goes, however long it has waited; and one makes room for all."""
+    async with serving(threads=False, kernel_max_per_session=1, kernel_max_count=2) as service:
+        of_another, own = service.connect(session="another"), service.connect()
+        leave(of_another)
+        service.clock.advance(1)
+        leave(own)
+        service.connect()
+        assert (of_another.state, own.state) == (State.OPEN, State.CLOSING)
+
+
+async def test_an_id_is_issued_where_somebody_can_make_room() -> None:
+    """Nobody goes for it yet: its page may never come."""
+    async with serving(threads=False, kernel_max_count=1) as service:
+        context = service.connect()
+        with pytest.raises(KernelLimitReached):
+            service.registry.issue("session")
+        assert not service.registry.has_room()
+        leave(context)
+        assert service.registry.has_room()
+        service.registry.issue("session")
+        assert context.state is State.OPEN
+
+
+async def test_above_the_memory_limit_each_that_comes_replaces_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a process takes hardly falls, so not all go at once; with nobody to go, nobody comes."""
+    memory = [999]
+    monkeypatch.setattr("solara_ctx.registry.Admission", partial(Admission, resident=lambda: memory[0]))
+    async with serving(threads=False, memory_limit=1000) as service:
+        first, second = service.connect(), service.connect()
+        memory[0] = 1000
+        with pytest.raises(KernelLimitReached, match=r"limit of 1000 bytes of memory \(SOLARA_MEMORY_LIMIT\)"):
+            service.connect()
+        leave(first)
+        leave(second)
+        service.connect()
+        assert (first.state, second.state) == (State.CLOSING, State.OPEN)
+
+
+async def test_no_more_kernels_wait_than_may() -> None:
+    """The one that has waited longest goes when another begins to wait; who comes back waits no more."""
+    async with serving(threads=False, kernel_max_disconnected=2) as service:
+        contexts = [service.connect() for _ in range(4)]
+        for context in contexts[:2]:
+            leave(context)
+        service.connect(kernel_id=contexts[0].id)
+        leave(contexts[2])
+        assert all(context.state is State.OPEN for context in contexts)
+        leave(contexts[3])
+        assert [context.state for context in contexts] == [State.OPEN, State.CLOSING, State.OPEN, State.OPEN]
+        assert contexts[1].close_reason == "evicted"
 
 
 async def test_a_host_that_cannot_be_made_leaves_nothing() -> None:

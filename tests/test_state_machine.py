@@ -39,6 +39,7 @@ from tests.support.service import silent
 
 CULL_S = 10.0
 LIMIT = 3
+_moments = itertools.count(1)
 # One teardown: hooks, tasks, app, widgets, kernel, websockets; the page function ran before it, or had no time to.
 # A life: one teardown or more, the registry, closed_event.  Late hooks (h) run at once, wherever they are registered.
 LIFE = re.compile(r"(P?H*T*AWKS*)+RE")
@@ -92,6 +93,8 @@ class Kernel:
         self.pages: dict[str, PageStatus] = {}
         self.numbers: dict[str, list[int]] = {}
         self.due: float | None = None
+        self.waits_since = 0
+        self.evicted = False
         self.culled: asyncio.Future[None] | None = None
         self.reason: str | None = None
         self.hooks: list[int] = []
@@ -109,6 +112,10 @@ class Kernel:
     def connected(self) -> bool:
         """Whether a page is connected."""
         return PageStatus.CONNECTED in self.pages.values()
+
+    def wait(self, due: float, culled: "asyncio.Future[None] | None") -> None:
+        """The last page has left: from now on it waits for one to come back."""
+        self.due, self.culled, self.waits_since = due, culled, next(_moments)
 
     def claim(self, reason: str) -> None:
         """The end was asked for: the first reason wins."""
@@ -168,11 +175,14 @@ class Histories(RuleBasedStateMachine):
 
     @rule(target=kernels, turns=turn_counts)
     def open(self, turns: int) -> "Kernel | MultipleResults[Kernel]":
-        """A page asks for a kernel and connects; above the limit it is refused."""
+        """A page asks for a kernel and connects; above the limit another makes room, or it is refused."""
         opened: list[Kernel] = []
 
         def connect() -> None:
-            if len(self.registry) >= LIMIT:
+            waiting = [kernel for kernel in self.all if kernel.due is not None]
+            makes_room = min(waiting, key=lambda kernel: kernel.waits_since) if waiting else None
+            is_full = len(self.registry._admission) >= LIMIT
+            if is_full and makes_room is None:
                 self.refused += 1
                 with pytest.raises(KernelLimitReached):
                     self.registry.issue("session")
@@ -185,6 +195,9 @@ class Histories(RuleBasedStateMachine):
 
             sink = RecordingSink(log)
             context, number = self.registry.connect(kernel_id, "session", "page-a", sink=sink, page=page)
+            if is_full and makes_room is not None:
+                makes_room.claim(CloseReason.EVICTED)
+                makes_room.evicted = True
             context._life.closed_event = LoggedEvent(log)
             kernel = Kernel(context, log)
             kernel.pages["page-a"], kernel.numbers["page-a"] = PageStatus.CONNECTED, [number]
@@ -232,7 +245,7 @@ class Histories(RuleBasedStateMachine):
             if waits:
                 if kernel.culled is not None:
                     assert kernel.culled.cancelled()
-                kernel.due, kernel.culled = self.clock.now() + CULL_S, future
+                kernel.wait(self.clock.now() + CULL_S, future)
 
         self.run(disconnect, turns)
 
@@ -261,7 +274,7 @@ class Histories(RuleBasedStateMachine):
             if set(kernel.pages.values()) == {PageStatus.CLOSED}:
                 kernel.claim(CloseReason.PAGE_CLOSED)
             elif was_connected and not kernel.connected and kernel.reason is None:
-                kernel.due = self.clock.now() + CULL_S
+                kernel.wait(self.clock.now() + CULL_S, kernel.culled)
 
         self.run(close, turns)
 
@@ -444,7 +457,10 @@ class Histories(RuleBasedStateMachine):
         living = {kernel.context.id: kernel.context for kernel in self.all if "R" not in kernel.log}
         assert dict(self.registry.items()) == living
         stats = self.registry.stats()
-        assert stats.total == self.registry._admission.of_session("session") == len(living)
+        assert stats.total == len(living)
+        counted = {kernel.context.id for kernel in self.all if kernel.context.id in living and not kernel.evicted}
+        assert set(self.registry._admission.of_session("session")) == counted
+        assert len(self.registry._admission) == len(counted) <= LIMIT
         assert stats.started_total == len(self.all)
         assert stats.refused_total == self.refused
         assert sum(stats.closed_total.values()) == len(self.all) - len(living)

@@ -301,6 +301,8 @@ class KernelApp:
     async def _readyz(self, _request: Request) -> Response:
         if self.registry.draining:
             return JSONResponse({"status": "server-shutdown"}, 503, {"Retry-After": "1", "Cache-Control": "no-store"})
+        if not self.registry.has_room():
+            return JSONResponse({"status": "kernel-limit"}, 503, {"Retry-After": "10", "Cache-Control": "no-store"})
         return JSONResponse({"status": "ready"}, headers={"Cache-Control": "no-store"})
 
 
