@@ -29,6 +29,7 @@ from solara_ctx.errors import (
     KernelLimitReached,
     NoCurrentContext,
     SessionMismatch,
+    UserMismatch,
     WrongThread,
 )
 from solara_ctx.kernel_var import KernelVar
@@ -55,6 +56,7 @@ __all__ = [
     "Settings",
     "State",
     "StepResult",
+    "UserMismatch",
     "VirtualKernelContext",
     "WrongThread",
     "get_current_context",

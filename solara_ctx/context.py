@@ -38,11 +38,17 @@ class VirtualKernelContext:
     properties, `with context:`) may be used from any thread.
     """
 
-    def __init__(self, kernel_id: str, session_id: str, *, owner: Owner, page: PageFunction) -> None:
+    def __init__(
+        self, kernel_id: str, session_id: str, *, owner: Owner, page: PageFunction, user: str | None = None
+    ) -> None:
         self.id = kernel_id
         """The kernel id, as it was issued.  Show it redacted."""
         self.session_id = session_id
         """The browser session that the kernel belongs to."""
+        self.user = user
+        """The user that the kernel belongs to, as the host app authenticated the first connection: the `identity` or
+        else the `display_name` of Starlette's `request.user`; `None` for nobody.
+        """
         self._shown_id, self._shown_session_id = redact(kernel_id), redact(session_id)
         self._owner = owner
         self._presence = Presence(kernel_id, owner)

@@ -4,6 +4,7 @@ KernelContextError
 ├── NoCurrentContext     no kernel is current in this task or thread
 ├── ContextClosed        the kernel has ended, or is about to
 ├── SessionMismatch      the kernel belongs to another browser session
+├── UserMismatch         the kernel belongs to another user
 ├── KernelLimitReached   there is no room for one more kernel
 ├── InvalidKernelId      this server never issued that id, or it has expired
 ├── WrongThread          called from a thread that does not own the object
@@ -58,6 +59,15 @@ class SessionMismatch(KernelContextError):
     def __init__(self, kernel_id: str) -> None:
         super().__init__(
             f"kernel {redact(kernel_id)} belongs to another session; load the page again to get a kernel of your own"
+        )
+
+
+class UserMismatch(KernelContextError):
+    """The kernel belongs to another user of the same browser session, or to one who has signed in or out since."""
+
+    def __init__(self, kernel_id: str) -> None:
+        super().__init__(
+            f"kernel {redact(kernel_id)} belongs to another user; load the page again to get a kernel of your own"
         )
 
 

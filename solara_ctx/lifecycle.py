@@ -67,6 +67,8 @@ class CloseReason(StrEnum):
     """The old kernel is down, and the fresh one could not be made."""
     SERVER_SHUTDOWN = "server-shutdown"
     """The server stops, and closes every kernel first."""
+    SIGNED_OUT = "signed-out"
+    """`registry.invalidate(user)`: the user may not go on."""
     SHUTDOWN_REQUESTED = "shutdown-requested"
     """A client sent a `shutdown_request` or `DELETE /api/kernels/{id}`."""
 

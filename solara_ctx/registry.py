@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine, ItemsView, Iterable,
 from typing import NamedTuple
 
 from solara_ctx.admission import Admission
+from solara_ctx.claims import ReportFuture
 from solara_ctx.clock import Clock, LoopClock, in_turns, wait_within
 from solara_ctx.context import VirtualKernelContext
 from solara_ctx.cull_timer import CullTimer
@@ -18,6 +19,7 @@ from solara_ctx.errors import (
     ContextClosed,
     KernelContextError,
     SessionMismatch,
+    UserMismatch,
     redact,
 )
 from solara_ctx.hooks import Hook
@@ -205,11 +207,12 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         _ = self._who_makes_room(session_id)  # nobody yet: the page may never connect
         return self._ids.issue(session_id)
 
-    def find(self, kernel_id: str, session_id: str) -> VirtualKernelContext | None:
+    def find(self, kernel_id: str, session_id: str, user: str | None = None) -> VirtualKernelContext | None:
         """The kernel of that id; `None` when the id is good and its kernel has not been started yet.
 
         Raises:
             SessionMismatch: it belongs to another session.
+            UserMismatch: it belongs to another user of that session.
             InvalidKernelId: it was not issued to that session.
             ContextClosed: its kernel has ended, or it was not used in time.
         """
@@ -217,6 +220,8 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         if context is not None:
             if not hmac.compare_digest(context.session_id.encode(), session_id.encode()):
                 raise SessionMismatch(kernel_id)
+            if context.user != user:
+                raise UserMismatch(kernel_id)
             return context
         self._ids.check(kernel_id, session_id)
         ended = self._ended.reason(kernel_id)
@@ -227,7 +232,14 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         return None
 
     def connect(
-        self, kernel_id: str, session_id: str, page_id: str, *, sink: Sink | None, page: PageFunction
+        self,
+        kernel_id: str,
+        session_id: str,
+        page_id: str,
+        *,
+        sink: Sink | None,
+        page: PageFunction,
+        user: str | None = None,
     ) -> Connection:
         """A page connects to its kernel, which starts with its first connection.
 
@@ -237,17 +249,19 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
             page_id: Names the page; chosen by the browser.
             sink: Where to send what the kernel has to say.
             page: What to run in a fresh kernel; without arguments.
+            user: Who asks, as the host app has authenticated them.  Whose first connection it is, the kernel is.
 
         Raises:
-            SessionMismatch, InvalidKernelId, ContextClosed: as for `find`; also when the server is stopping.
+            SessionMismatch, UserMismatch, InvalidKernelId, ContextClosed: as for `find`; the last also when the server
+                is stopping.
             KernelLimitReached: there is no room for one more kernel.
         """
-        context = self.find(kernel_id, session_id)
+        context = self.find(kernel_id, session_id, user)
         if context is None:
             if self._draining:
                 raise ContextClosed(kernel_id, doing="start", reason=CloseReason.SERVER_SHUTDOWN)
             self._evict(self._who_makes_room(session_id))
-            context = VirtualKernelContext(kernel_id, session_id, owner=self, page=page)
+            context = VirtualKernelContext(kernel_id, session_id, owner=self, page=page, user=user)
             self._contexts[kernel_id] = context
             self._admission.let_in(session_id, kernel_id)
             self._started_total += 1
@@ -258,6 +272,21 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         """The kernels of one session."""
         found = map(self._contexts.get, self._admission.of_session(session_id))
         return [context for context in found if context is not None]
+
+    def invalidate(self, user: str, reason: str = CloseReason.SIGNED_OUT) -> list[ReportFuture]:
+        """Close all kernels of a user, who has signed out, for example.  Any thread; never blocks.
+
+        Args:
+            user: As for `VirtualKernelContext.user`.
+            reason: As for `VirtualKernelContext.close`; their pages show it.
+
+        Returns:
+            The reports, once everything is down.
+
+        Raises:
+            ValueError: the reason is not one lower-case word.
+        """
+        return [context.close(reason) for context in self._contexts.copy().values() if context.user == user]
 
     def has_room(self) -> bool:
         """Whether a kernel of a new session would be let in."""

@@ -19,6 +19,7 @@ from solara_ctx.errors import (
     KernelContextError,
     KernelLimitReached,
     SessionMismatch,
+    UserMismatch,
 )
 from solara_ctx.lifecycle import CloseReason, State
 from solara_ctx.registry import KernelRegistry
@@ -202,6 +203,40 @@ async def test_sessions_are_counted_exactly() -> None:
                 service.registry.issue("session")
             await context.aclose()
         assert len(service.registry._admission) == 0
+
+
+# Users
+
+
+async def test_a_kernel_belongs_to_its_first_user() -> None:
+    """Nobody else gets at it, not even one who is nobody, and it does not belong to whom comes later."""
+    async with serving(threads=False) as service:
+        registry = service.registry
+        ids = {user: registry.issue("session") for user in ("ann", None)}
+        for user, kernel_id in ids.items():
+            context = registry.connect(kernel_id, "session", "page", sink=None, page=nothing, user=user).context
+            assert context.user == user
+            assert registry.find(kernel_id, "session", user) is context
+            for other in {"ann", "bob", None} - {user}:
+                with pytest.raises(UserMismatch):
+                    registry.find(kernel_id, "session", other)
+                with pytest.raises(UserMismatch):
+                    registry.connect(kernel_id, "session", "page", sink=None, page=nothing, user=other)
+
+
+async def test_all_kernels_of_a_user_may_be_ended_at_once() -> None:
+    """From any thread, of whatever session; the others' stay."""
+    async with serving(threads=False) as service:
+        registry = service.registry
+        users = {registry.issue(session): (session, user) for session in ("a", "b") for user in ("ann", "bob", None)}
+        for kernel_id, (session, user) in users.items():
+            registry.connect(kernel_id, session, "page", sink=None, page=nothing, user=user)
+        closings = await asyncio.to_thread(registry.invalidate, "ann")
+        reports = [await asyncio.wrap_future(closing) for closing in closings]
+        assert [report.reason for report in reports] == ["signed-out", "signed-out"]
+        assert {users[kernel_id][1] for kernel_id in registry} == {"bob", None}
+        with pytest.raises(ValueError, match="close reason"):
+            registry.invalidate("bob", "No Such Word")
 
 
 # Making room

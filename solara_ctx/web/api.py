@@ -16,7 +16,7 @@ from solara_ctx.lifecycle import CloseReason, PageStatus, State
 from solara_ctx.registry import KernelRegistry
 from solara_ctx.web.paths import mount_url
 from solara_ctx.web.refusals import FOREIGN_ORIGIN, NO_SESSION, STOPPING, Refusal, refusal_for
-from solara_ctx.web.session import Sessions, origin_allowed
+from solara_ctx.web.session import Sessions, origin_allowed, user_of
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +48,9 @@ class KernelsApi:
 
     async def _list(self, request: Request) -> Response:
         session_id = self._sessions.find(request)
-        own = [] if session_id is None else self._registry.of_session(session_id)
-        return JSONResponse([_model(context) for context in own], headers=_NO_STORE)
+        kernels = [] if session_id is None else self._registry.of_session(session_id)
+        own = [_model(context) for context in kernels if context.user == user_of(request)]
+        return JSONResponse(own, headers=_NO_STORE)
 
     async def _issue(self, request: Request) -> Response:
         refusal = self._foreign(request) or self._stopping()
@@ -81,23 +82,23 @@ class KernelsApi:
 
     async def _show(self, request: Request, session_id: str) -> Response:
         kernel_id = request.path_params["kernel_id"]
-        context = self._registry.find(kernel_id, session_id)
+        context = self._registry.find(kernel_id, session_id, user_of(request))
         return JSONResponse(_not_started(kernel_id) if context is None else _model(context), headers=_NO_STORE)
 
     async def _delete(self, request: Request, session_id: str) -> Response:
-        context = self._registry.find(request.path_params["kernel_id"], session_id)
+        context = self._registry.find(request.path_params["kernel_id"], session_id, user_of(request))
         if context is not None:
             await context.aclose(CloseReason.SHUTDOWN_REQUESTED)
         return Response(status_code=204)
 
     async def _interrupt(self, request: Request, session_id: str) -> Response:
         # Nothing that a client sends runs as code, so there is nothing of its own that it could interrupt.
-        self._registry.find(request.path_params["kernel_id"], session_id)
+        self._registry.find(request.path_params["kernel_id"], session_id, user_of(request))
         return Response(status_code=204)
 
     async def _restart(self, request: Request, session_id: str) -> Response:
         kernel_id = request.path_params["kernel_id"]
-        context = self._registry.find(kernel_id, session_id)
+        context = self._registry.find(kernel_id, session_id, user_of(request))
         if context is not None:
             context.restart()
         return JSONResponse(_not_started(kernel_id) if context is None else _model(context), headers=_NO_STORE)
@@ -109,7 +110,7 @@ class KernelsApi:
             return _refuse(session)
         kernel_id = request.path_params["kernel_id"]
         try:
-            context = self._registry.find(kernel_id, session)
+            context = self._registry.find(kernel_id, session, user_of(request))
         except ContextClosed:
             return Response(status_code=204)
         except KernelContextError as error:

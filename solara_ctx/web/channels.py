@@ -27,7 +27,7 @@ from solara_ctx.web.refusals import (
     RequestRefused,
     refusal_for,
 )
-from solara_ctx.web.session import Sessions, origin_allowed
+from solara_ctx.web.session import Sessions, origin_allowed, user_of
 
 log = logging.getLogger(__name__)
 
@@ -139,7 +139,9 @@ class Channels:
             raise RequestRefused(STOPPING)
         kernel_id = websocket.path_params["kernel_id"]
         try:
-            connection = self._registry.connect(kernel_id, session_id, page_id, sink=outbox, page=page)
+            connection = self._registry.connect(
+                kernel_id, session_id, page_id, sink=outbox, page=page, user=user_of(websocket)
+            )
         except KernelContextError as error:
             raise RequestRefused(refusal_for(error)) from None
         return _Guest(page_id, weakref.ref(connection.context), connection.number)

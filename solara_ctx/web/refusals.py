@@ -8,6 +8,7 @@ from solara_ctx.errors import (
     KernelContextError,
     KernelLimitReached,
     SessionMismatch,
+    UserMismatch,
 )
 from solara_ctx.lifecycle import CloseCode
 
@@ -66,6 +67,8 @@ def refusal_for(error: KernelContextError) -> Refusal:
             return Refusal(404, error.reason or "closed", str(error), close_code=CloseCode.GONE)
         case SessionMismatch():
             return Refusal(403, "foreign-session", str(error))
+        case UserMismatch():
+            return Refusal(403, "foreign-user", str(error))
         case InvalidKernelId():
             return Refusal(403, "invalid-kernel-id", str(error))
         case _:

@@ -81,6 +81,26 @@ class Sessions:
         )
 
 
+def user_of(connection: HTTPConnection) -> str | None:
+    """The user as whom the host app has authenticated the request, `None` for nobody.
+
+    Starlette's `AuthenticationMiddleware`, and what is made like it, leaves the user in the scope.  Its `identity` is
+    for telling users apart; `SimpleUser` has a `display_name` only.
+    """
+    user: object = connection.scope.get("user")
+    if not _trait(user, "is_authenticated"):
+        return None
+    identity = _trait(user, "identity")
+    return str(_trait(user, "display_name") if identity is None else identity)
+
+
+def _trait(user: object, name: str) -> object:
+    try:
+        return getattr(user, name, None)
+    except NotImplementedError:  # Starlette's BaseUser, for what a user class does not have
+        return None
+
+
 class KernelIds:
     """Kernel ids: random, signed, dated, and bound to the session that they were issued to.
 

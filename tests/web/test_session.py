@@ -3,11 +3,12 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.authentication import BaseUser, SimpleUser, UnauthenticatedUser
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from solara_ctx.errors import InvalidKernelId
-from solara_ctx.web.session import COOKIE_NAME, KernelIds, Sessions, Signer, origin_allowed
+from solara_ctx.web.session import COOKIE_NAME, KernelIds, Sessions, Signer, origin_allowed, user_of
 
 KEY = b"a key of sixteen bytes and more"
 
@@ -158,3 +159,32 @@ def test_origins(origin: str | None, host: str, allowed: bool) -> None:
     """Only our own pages, and those of allowed origins, may connect."""
     headers = {"host": host} if origin is None else {"host": host, "origin": origin}
     assert origin_allowed(connection(**headers), ("https://partner.example",)) is allowed
+
+
+class Member(BaseUser):
+    """A user with an identity."""
+
+    is_authenticated = True
+    display_name = "Ann"
+    identity = "42"
+
+
+class Bare(BaseUser):
+    """A user class that implements nothing."""
+
+
+@pytest.mark.parametrize(
+    ("scope", "user"),
+    [
+        ({}, None),
+        ({"user": None}, None),
+        ({"user": UnauthenticatedUser()}, None),
+        ({"user": SimpleUser("ann")}, "ann"),
+        ({"user": Member()}, "42"),
+        ({"user": Bare()}, None),
+        ({"user": "a name only"}, None),
+    ],
+)
+def test_the_user_is_whom_the_host_app_has_authenticated(scope: dict[str, object], user: str | None) -> None:
+    """By what tells users apart, else by the name; of who is not authenticated, or is no user object, nothing."""
+    assert user_of(HTTPConnection({"type": "http", "headers": [], **scope})) == user
