@@ -102,6 +102,10 @@ def _split(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
+def _keys(value: object) -> object:
+    return (value,) if isinstance(value, SecretStr) else _split(value)
+
+
 def _check_origin(origin: str) -> str:
     if not re.fullmatch(r"https?://[^/?#@\s]+", origin):
         raise ValueError('not an origin; write it as "https://app.example.org" or "http://localhost:8000"')
@@ -245,11 +249,12 @@ class Settings(BaseSettings):  # type: ignore[explicit-any]  # what pydantic add
         validation_alias=_variable("SOLARA_ALLOWED_ORIGINS"),
         description="Origins, besides the server's own, whose pages may connect; separated by commas.",
     )
-    session_secret_key: Key | None = Field(
-        default=None,
+    session_secret_key: Annotated[tuple[Key, ...], NoDecode, BeforeValidator(_keys)] = Field(
+        default=(),
         validation_alias=_variable("SOLARA_SESSION_SECRET_KEY"),
-        description="The key that session cookies and kernel ids are signed with, 16 characters or more. Unset: a "
-        "random key, new with each start of the server.",
+        description="The key that session cookies and kernel ids are signed with, 16 characters or more. Several, "
+        "separated by commas: the first signs, and what another has signed is good as well, so that a new key can take "
+        "an old one's place. Unset: a random key, new with each start of the server.",
     )
     resourcez_token: Secret | None = Field(
         default=None,

@@ -96,10 +96,8 @@ class WorkerPool:
             if self._closed:
                 raise RuntimeError(f"the worker pool {self._name} is closed")
             self._jobs.append(job)
-            spot = self._parked.pop() if self._parked and self._idle >= len(self._jobs) else None
+            self._wake_one()
             start = self._take_room()
-        if spot is not None:
-            spot.release()
         if start:
             self._start_thread()
 
@@ -136,10 +134,15 @@ class WorkerPool:
             self._closed = True
             self._wake_all()
 
+    def _wake_one(self) -> None:
+        """Wake the thread that was parked last, if there is one; the lock is held."""
+        if self._parked:
+            self._parked.pop().release()
+
     def _wake_all(self) -> None:
         """The lock is held."""
         while self._parked:
-            self._parked.pop().release()
+            self._wake_one()
 
     def _take_room(self) -> bool:
         """Whether one more thread is to be started by the caller, without the lock.
@@ -205,6 +208,8 @@ class WorkerPool:
                     break
             if not self._jobs or surplus:
                 self._threads -= 1
+                if self._jobs:
+                    self._wake_one()  # in its place
                 return None
             job = self._jobs.popleft()
             start = self._take_room()
@@ -213,7 +218,7 @@ class WorkerPool:
         return job
 
     def _park(self, spot: threading.Lock) -> bool:
-        """Wait until woken, without the lock meanwhile; whether that was before the time was over."""
+        """Wait until woken; whether that was before the time was over.  The lock is held, but for the wait itself."""
         self._idle += 1
         self._parked.append(spot)
         self._lock.release()
@@ -223,6 +228,6 @@ class WorkerPool:
         if not woken:
             if spot in self._parked:
                 self._parked.remove(spot)
-            else:  # somebody was about to wake it
+            else:  # somebody has woken it since
                 woken = spot.acquire()
         return woken

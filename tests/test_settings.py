@@ -32,7 +32,7 @@ READ = {
         "https://a.example, http://LOCALHOST:8000,",
         ("https://a.example", "http://localhost:8000"),
     ),
-    "SOLARA_SESSION_SECRET_KEY": ("k" * 16, SecretStr("k" * 16)),
+    "SOLARA_SESSION_SECRET_KEY": ("k" * 16 + ", " + "l" * 16, (SecretStr("k" * 16), SecretStr("l" * 16))),
     "SOLARA_RESOURCEZ_TOKEN": ("token", SecretStr("token")),
     "SOLARA_DEBUG": ("true", True),
 }
@@ -181,7 +181,8 @@ def test_secrets_are_hidden_in_the_repr() -> None:
 def test_a_short_key_is_refused(length: int, *, taken: bool) -> None:
     """Below sixteen characters a key could be guessed."""
     if taken:
-        assert Settings(session_secret_key="k" * length).session_secret_key is not None
+        for key in ("k" * length, SecretStr("k" * length)):
+            assert Settings(session_secret_key=key).session_secret_key == (SecretStr("k" * length),)
         return
     with pytest.raises(InvalidSettings, match="needs 16 characters or more"):
         Settings(session_secret_key="k" * length)

@@ -499,3 +499,24 @@ def test_a_thread_that_was_woken_at_the_last_moment_takes_the_job(pool: WorkerPo
     pool._threads = 1  # the one that is played here
     assert pool._next_job(cast("threading.Lock", spot)) is not None
     assert (spot.released, pool._parked, pool._idle) == (1, [], 0)
+
+
+def test_a_surplus_thread_that_is_woken_sends_another() -> None:
+    """One that comes back from a stuck job may be the first to be woken, and has to end: the job is not left behind."""
+    pool = WorkerPool(1)
+    stuck, other, job = Blocking(), Blocking(), Blocking()
+    pool.submit(stuck)
+    assert stuck.has_begun()
+    recovered = pool.give_up_on_one()
+    pool.submit(other)
+    assert other.has_begun()
+    other.let_go.set()
+    until(lambda: len(pool._parked) == 1)
+    stuck.let_go.set()
+    until(lambda: len(pool._parked) == 2)
+    recovered()
+    pool.submit(job)
+    assert job.has_begun()
+    assert job.thread is other.thread
+    job.let_go.set()
+    pool.close()

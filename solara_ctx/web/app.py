@@ -67,8 +67,7 @@ class KernelApp:
         """What the app goes by; frozen."""
         self._pages = Pages(pages)
         self._assets = Assets()
-        key = self.settings.session_secret_key
-        signer = Signer(None if key is None else key.get_secret_value().encode())
+        signer = Signer(*(key.get_secret_value().encode() for key in self.settings.session_secret_key))
         self._sessions = Sessions(signer)
         ids = KernelIds(signer, lifetime_s=self.settings.kernel_connect_timeout)
         self.registry = KernelRegistry(self.settings, ids=ids, make_host=self._make_host)

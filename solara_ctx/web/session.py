@@ -26,19 +26,22 @@ _COOKIE_LIFETIME_S = 365 * _DAY_S
 
 
 class Signer:
-    """Signs values with one key, and for one purpose each: a session cookie never passes as a kernel id."""
+    """Signs values, each for one purpose: a session cookie never passes as a kernel id.
 
-    def __init__(self, key: bytes | None) -> None:
-        self._key = key or secrets.token_bytes(32)
+    Args:
+        keys: The first signs; what one of the others has signed is good, too.  A random key where there is none.
+    """
+
+    def __init__(self, *keys: bytes) -> None:
+        self._keys = keys or (secrets.token_bytes(32),)
 
     def sign(self, purpose: str, *parts: bytes) -> bytes:
         """The signature of *parts*, in this order, for *purpose*."""
-        message = b"".join(len(part).to_bytes(4, "big") + part for part in (purpose.encode(), *parts))
-        return hmac.digest(self._key, message, hashlib.sha256)[:_SIGNATURE_BYTES]
+        return _signature(self._keys[0], purpose, parts)
 
     def verify(self, signature: bytes, purpose: str, *parts: bytes) -> bool:
-        """Whether the signature is ours; in constant time."""
-        return hmac.compare_digest(signature, self.sign(purpose, *parts))
+        """Whether the signature is ours; in constant time for each key."""
+        return any(hmac.compare_digest(signature, _signature(key, purpose, parts)) for key in self._keys)
 
 
 class Sessions:
@@ -79,6 +82,11 @@ class Sessions:
             and len(raw) == _NONCE_BYTES + _SIGNATURE_BYTES
             and self._signer.verify(raw[_NONCE_BYTES:], "session", raw[:_NONCE_BYTES])
         )
+
+
+def _signature(key: bytes, purpose: str, parts: tuple[bytes, ...]) -> bytes:
+    message = b"".join(len(part).to_bytes(4, "big") + part for part in (purpose.encode(), *parts))
+    return hmac.digest(key, message, hashlib.sha256)[:_SIGNATURE_BYTES]
 
 
 def user_of(connection: HTTPConnection) -> str | None:

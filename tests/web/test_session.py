@@ -51,12 +51,12 @@ def test_a_made_up_cookie_is_no_session(value: str) -> None:
 def test_a_session_of_another_key_is_none_of_ours() -> None:
     """A server with another key does not accept it."""
     session_id = Sessions(Signer(KEY)).create()
-    assert Sessions(Signer(None)).find(connection(cookie=f"{COOKIE_NAME}={session_id}")) is None
+    assert Sessions(Signer()).find(connection(cookie=f"{COOKIE_NAME}={session_id}")) is None
 
 
 def test_of_several_cookies_of_one_name_ours_is_found() -> None:
     """Two apps on one host, one below the other's path, do not lock each other out."""
-    theirs, ours = Sessions(Signer(None)), Sessions(Signer(None))
+    theirs, ours = Sessions(Signer()), Sessions(Signer())
     wanted = ours.create()
     cookie = f"{COOKIE_NAME}={theirs.create()}; {COOKIE_NAME}={wanted}; {COOKIE_NAME}={theirs.create()}"
     assert ours.find(connection(cookie=cookie)) == wanted
@@ -159,6 +159,24 @@ def test_origins(origin: str | None, host: str, allowed: bool) -> None:
     """Only our own pages, and those of allowed origins, may connect."""
     headers = {"host": host} if origin is None else {"host": host, "origin": origin}
     assert origin_allowed(connection(**headers), ("https://partner.example",)) is allowed
+
+
+def test_keys_can_be_replaced_one_after_the_other() -> None:
+    """A new key signs from the start; what an old one has signed is good for as long as that is named."""
+    old, new = b"o" * 16, b"n" * 16
+    cookie_of = {name: Sessions(Signer(*keys)).create() for name, keys in {"old": (old,), "both": (new, old)}.items()}
+    good = {
+        name: {
+            signed: Sessions(Signer(*keys)).find(connection(cookie=f"{COOKIE_NAME}={value}")) is not None
+            for signed, value in cookie_of.items()
+        }
+        for name, keys in {"both": (new, old), "new": (new,), "old": (old,)}.items()
+    }
+    assert good == {
+        "both": {"old": True, "both": True},
+        "new": {"old": False, "both": True},
+        "old": {"old": True, "both": False},
+    }
 
 
 class Member(BaseUser):
