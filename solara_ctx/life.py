@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 class Life:
     """The life of one context.  Refers to that weakly: the registry holds it until its end.
 
-    `restart`, `close` and the properties are safe from any thread, everything else is for the loop's.
+    `restart`, `close`, `living_run` and what can be read are safe from any thread, everything else is for the loop's.
     """
 
     def __init__(

@@ -17,7 +17,7 @@ class Sink(Protocol):
 
     hears_widgets: bool
     """Whether what concerns widgets goes there.  Where not, the page will ask for the states of them all, and hears of
-    them from then on: the kernel sets this when it does.
+    them from then on: the worker that handles its question sets this, any thread reads it.
     """
 
     @property

@@ -368,7 +368,7 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
             stuck=self.workers.stuck + self.closers.stuck,
         )
 
-    # What its contexts need of it; see `context.Owner`
+    # What its contexts need of it; see `owner.Owner`
 
     def make_host(self, handle: Handle) -> Host:
         """Make a kernel for a context."""

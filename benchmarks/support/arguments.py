@@ -22,7 +22,7 @@ def positive(text: str) -> int:
     """A number of things to do: 1 or more.
 
     Raises:
-        argparse.ArgumentTypeError: it is not.
+        argparse.ArgumentTypeError, ValueError: it is not.
     """
     number = int(text)
     if number < 1:

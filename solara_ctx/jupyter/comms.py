@@ -1,12 +1,12 @@
 """Comms that know which kernel they belong to, and the table that a kernel keeps of them."""
 
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from comm.base_comm import BaseComm, CommManager
 
 from solara_ctx.errors import ContextClosed
-from solara_ctx.jupyter.session import IOPUB, WIDGETS, Stream, ToPage
+from solara_ctx.jupyter.session import IOPUB, LATER, WIDGETS, KernelSession, Stream, ToPage
 from solara_ctx.jupyter.wire import Buffer, Message
 
 if TYPE_CHECKING:
@@ -19,6 +19,19 @@ WIDGET = "jupyter.widget"
 """The target of the comm of a widget."""
 
 
+class Opening(NamedTuple):
+    """A message of a comm, as it was or will be sent."""
+
+    msg_type: str
+    content: Json
+    metadata: Json | None
+    buffers: list[Buffer] | None
+
+    def send(self, session: KernelSession, stream: Stream) -> None:
+        """Send it."""
+        session.send(stream, self.msg_type, self.content, metadata=self.metadata, buffers=self.buffers)
+
+
 class KernelComm(BaseComm):
     """A comm of one kernel: it sends through that kernel whatever is current, and not at all once that is closed.
 
@@ -28,10 +41,13 @@ class KernelComm(BaseComm):
     def __init__(self, host: "KernelHost", page_id: str | None = None, **options: Any) -> None:
         self._host = weakref.ref(host)
         self._kernel_id = host.kernel_id
+        self._is_nobodys = False
         self.page_id = page_id
         """The page that the comm connects with, `None` for one that every page hears."""
-        self.opened_at = host.session.late_hearers
-        """The session's `late_hearers` when the comm was opened."""
+        self.opening: Opening | None = None
+        """What some pages were not told of the comm when it was opened, as the states of all widgets would tell them;
+        `None` once a widget of ours has it, which is in those states, and where all were told.
+        """
         super().__init__(**options)
 
     def __del__(self) -> None:
@@ -83,13 +99,14 @@ class KernelComm(BaseComm):
         if self._closed:
             return
         self._closed = True
+        host = self._host()
+        if host is not None:
+            # First: a page that takes the states of all widgets in between would not hear of the end.
+            host.forget_comm(self)
         if not deleting:
             self.publish_msg(
                 "comm_close", data=self._close_data if data is None else data, metadata=metadata, buffers=buffers
             )
-        host = self._host()
-        if host is not None:
-            host.forget_comm(self)
 
     def publish_msg(  # type: ignore[override]  # views are buffers, too
         self,
@@ -108,12 +125,28 @@ class KernelComm(BaseComm):
         if host is None or host.closing:
             return
         content = {"data": {} if data is None else data, "comm_id": self.comm_id, **keys}
-        if self.page_id is not None:
-            stream: Stream = ToPage(self.page_id, "iopub")
-        else:
-            stream = WIDGETS if self.target_name == WIDGET else IOPUB
         host.control.updated(self.comm_id)
-        host.session.send(stream, msg_type, content, metadata=metadata, buffers=buffers)
+        if self.page_id is not None:
+            host.session.send(ToPage(self.page_id, "iopub"), msg_type, content, metadata=metadata, buffers=buffers)
+        elif self.target_name != WIDGET or self._is_nobodys:
+            host.session.send(IOPUB, msg_type, content, metadata=metadata, buffers=buffers)
+        else:
+            self._publish_of_widget(host, Opening(msg_type, content, metadata, buffers))
+
+    def _publish_of_widget(self, host: "KernelHost", message: "Opening") -> None:
+        session = host.session
+        # A page begins to hear under the same lock: it is told of the comm by this message, or by the kept opening.
+        with session.hearing:
+            if message.msg_type == "comm_open":
+                self.opening = message if session.somebody_hears_later() else None
+            elif self.opening is not None:
+                # A widget of ours has its comm before it says anything. This one is somebody else's, an anywidget's for
+                # example, and in no message with all states.
+                if message.msg_type != "comm_close":
+                    self.opening.send(session, LATER)
+                    self._is_nobodys = True
+                self.opening = None
+            message.send(session, IOPUB if self._is_nobodys else WIDGETS)
 
     def handle_msg(self, msg: Message) -> None:  # type: ignore[override]
         """Hand a message of the page to whoever has registered for it."""
@@ -163,3 +196,5 @@ def sever(comm: BaseComm) -> None:
     """Let a comm forget its callbacks: each is a method of a widget that holds the comm.  It sends nothing any more."""
     comm._closed = True
     comm._msg_callback = comm._close_callback = None
+    if isinstance(comm, KernelComm):
+        comm.opening = None

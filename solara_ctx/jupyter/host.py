@@ -16,10 +16,10 @@ from solara_ctx.jupyter import dispatch, outputs
 from solara_ctx.jupyter.comms import WIDGET, KernelComm, KernelCommManager, sever
 from solara_ctx.jupyter.kernel import HostedKernel
 from solara_ctx.jupyter.report import Reporter, describe, format_traceback
-from solara_ctx.jupyter.session import KernelSession
+from solara_ctx.jupyter.session import KernelSession, ToPage
 from solara_ctx.jupyter.sever import sever_widget
 from solara_ctx.jupyter.shell import KernelShell
-from solara_ctx.jupyter.targets import CONTROL, PAGE, ControlTarget, PageTarget, open_again
+from solara_ctx.jupyter.targets import CONTROL, PAGE, ControlTarget, PageTarget
 from solara_ctx.jupyter.trees import parts_of
 from solara_ctx.ports import Sink, Watch
 from solara_ctx.weak import WeakBag
@@ -96,6 +96,16 @@ class KernelHost:
         """Stop sending to that sink; a no-op when the page has a newer one."""
         self.session.disconnect(page_id, sink)
 
+    def hear_widgets(self, page_id: str) -> None:
+        """That page is about to take the states of all widgets, and hears of every change from now on."""
+        with self.session.hearing:
+            if not self.session.hear_widgets(page_id):
+                return
+            for comm in list(self.comm_manager.comms.values()):
+                # Of a widget that a thread is just making, or that is none of ours: not in the states.
+                if isinstance(comm, KernelComm) and comm.opening is not None:
+                    comm.opening.send(self.session, ToPage(page_id, "iopub"))
+
     def receive(self, page_id: str, frame: str | bytes) -> None:
         """Handle one frame that the page sent."""
         dispatch.receive(self, page_id, frame)
@@ -161,10 +171,8 @@ class KernelHost:
         self._widgets[widget.model_id] = widget
         self._made.add(widget)
         comm: object = widget.comm
-        if isinstance(comm, KernelComm) and comm.opened_at != self.session.late_hearers:
-            # A thread has made it, and between its opening and now a page, which did not hear of that, has taken the
-            # states of all widgets that were here.
-            open_again(widget, comm)
+        if isinstance(comm, KernelComm):
+            comm.opening = None
 
     def forget_widget(self, model_id: str) -> Widget | None:
         """A widget of this kernel is closed; harmless when it is unknown."""

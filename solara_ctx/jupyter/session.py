@@ -6,6 +6,7 @@ is for: `IOPUB` for every page, `ToPage` for one.
 
 import itertools
 import os
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -47,8 +48,16 @@ class Widgets:
         return "WIDGETS"
 
 
+class Later:
+    """The marker for the pages to which `WIDGETS` does not go yet."""
+
+    def __repr__(self) -> str:
+        return "LATER"
+
+
 IOPUB = IOPub()
 WIDGETS = Widgets()
+LATER = Later()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +68,7 @@ class ToPage:
     channel: str
 
 
-Stream = IOPub | Widgets | ToPage | None
+Stream = IOPub | Widgets | Later | ToPage | None
 # Takes output away before it is sent; says whether it did.
 Capture = Callable[[str, Mapping[str, Any]], bool]
 
@@ -86,8 +95,8 @@ class KernelSession(Session):
         self._name = os.urandom(16).hex()  # also at hand as a trait, which takes ten times as long to read
         # Replaced as a whole on the event loop, read by any thread.
         self._sinks: Mapping[str, Sink] = {}
-        self.late_hearers = 0
-        """How many pages have begun to hear of widgets later than of other things."""
+        self.hearing = threading.RLock()
+        """Held while something of widgets is sent, and while a page begins to hear of them.  A finalizer may send."""
 
     def _session_default(self) -> str:
         self.bsession = self._name.encode()
@@ -108,12 +117,17 @@ class KernelSession(Session):
         """Send to that page too; its older sink is forgotten.  Loop only."""
         self._sinks = {**self._sinks, page_id: sink}
 
-    def hear_widgets(self, page_id: str) -> None:
-        """From now on that page hears of widgets, if it did not so far.  On the worker that handles its message."""
+    def hear_widgets(self, page_id: str) -> bool:
+        """From now on that page hears of widgets; whether it did not so far.  Holding `hearing`."""
         sink = self._sinks.get(page_id)
-        if sink is not None and not sink.hears_widgets:
-            sink.hears_widgets = True
-            self.late_hearers += 1
+        if sink is None or sink.hears_widgets:
+            return False
+        sink.hears_widgets = True
+        return True
+
+    def somebody_hears_later(self) -> bool:
+        """Whether there is a page that does not hear of widgets yet.  Holding `hearing`."""
+        return any(not sink.hears_widgets for sink in self._sinks.values())
 
     def disconnect(self, page_id: str, sink: Sink) -> None:
         """Stop sending to that sink, if it is still the newest of its page.  Loop only."""
@@ -156,7 +170,7 @@ class KernelSession(Session):
         """Send a message to the pages that *stream* stands for, framed once per subprotocol in use.
 
         Args:
-            stream: `IOPUB`, `ToPage` or nobody.
+            stream: `IOPUB`, `WIDGETS`, `LATER`, `ToPage` or nobody.
             msg_or_type: The whole message, or its type.
             content: As for Jupyter's own.
             parent: The message or header that this one answers; the one that is being handled here when `None`.
@@ -189,6 +203,9 @@ class KernelSession(Session):
             self._put("iopub", message, buffers or (), tuple(self._sinks.values()))
         elif isinstance(stream, Widgets):
             self._put_widgets(message, buffers or ())
+        elif isinstance(stream, Later):
+            later = tuple(sink for sink in self._sinks.values() if not sink.hears_widgets)
+            self._put("iopub", message, buffers or (), later)
         elif isinstance(stream, ToPage):
             sink = self._sinks.get(stream.page_id)
             if sink is not None:

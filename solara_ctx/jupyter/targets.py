@@ -8,7 +8,7 @@ from typing import Any
 
 from comm.base_comm import BaseComm
 from ipywidgets import Widget
-from ipywidgets._version import __control_protocol_version__, __protocol_version__
+from ipywidgets._version import __control_protocol_version__
 from ipywidgets.widgets.widget import _remove_buffers
 
 from solara_ctx.jupyter import wire
@@ -95,7 +95,7 @@ class ControlTarget:
         if comm is None:
             return
         if comm.page_id is not None and comm.host is not None:
-            comm.host.session.hear_widgets(comm.page_id)
+            comm.host.hear_widgets(comm.page_id)
         with self._watching() as updated:
             states = dict(self._states())
             try:
@@ -143,19 +143,6 @@ class ControlTarget:
                     self._failed(error, f"the state of a {type(widget).__name__}")
             else:
                 yield model_id, state
-
-
-def open_again(widget: Widget, comm: KernelComm) -> None:
-    """Tell the pages of a widget once more; one that knows it takes no harm."""
-    state, buffer_paths, buffers = _remove_buffers(widget.get_state())
-    comm.publish_msg(
-        "comm_open",
-        data={"state": state, "buffer_paths": buffer_paths},
-        metadata={"version": __protocol_version__},
-        buffers=buffers,
-        target_name=comm.target_name,
-        target_module=comm.target_module,
-    )
 
 
 def _send_states(comm: KernelComm, states: Json) -> None:

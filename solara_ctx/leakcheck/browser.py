@@ -23,7 +23,6 @@ _MAC_PLACES = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 )
 _HTTP_ERROR = 400
-# `open`: the widgets are on the screen.  The others are the end of it.
 
 
 class NoBrowser(Exception):

@@ -244,7 +244,10 @@ class _Script:
             try:
                 yield page.wait_for_function(ANSWERED, timeout=_ANSWER_S * 1000, polling=POLL_MS)
             except Exception as error:
-                raise CannotCheck(f"a page was not answered within {_ANSWER_S:g} s") from error
+                why = str(error).partition("\n")[0]
+                raise CannotCheck(
+                    f"waiting for the answers to a page, {_ANSWER_S:g} s at most, failed: {why}"
+                ) from error
 
     def _let_tasks_end(self) -> Generator[object, object, None]:
         deadline = time.monotonic() + _TASKS_S

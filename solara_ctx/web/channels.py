@@ -45,14 +45,14 @@ class Channels:
         self._registry = registry
         self._sessions = sessions
         self._find_page = find_page
-        self._open = 0
+        self._open: set[Outbox] = set()
         self._opened_total = 0
         self._waiting: list[asyncio.Future[None]] = []
 
     @property
     def open_count(self) -> int:
         """How many websockets are open."""
-        return self._open
+        return len(self._open)
 
     @property
     def opened_total(self) -> int:
@@ -87,14 +87,14 @@ class Channels:
             log.info("refused a websocket: %s", refused.refusal.message)
             await _refuse(websocket, refused.refusal)
             return
-        self._open += 1
+        self._open.add(outbox)
         self._opened_total += 1
         try:
             end = await self._converse(websocket, send, outbox, guest)
             if end is not None:
                 await _close(websocket, *end)
         finally:
-            self._open -= 1
+            self._open.discard(outbox)
             if not self._open:
                 self._tell_waiting()
 
@@ -106,7 +106,7 @@ class Channels:
         try:
             await websocket.accept(outbox.subprotocol)
             receiver = asyncio.create_task(self._receive(websocket, outbox, guest))
-            flush = websocket.scope.get("extensions", {}).get(FLUSH, {}).get("flush")
+            flush = (websocket.scope.get("extensions") or {}).get(FLUSH, {}).get("flush")
             return await outbox.send_to(send, flush)
         finally:
             # First of all: what follows may have to wait for a page that does not answer.

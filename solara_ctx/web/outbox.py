@@ -46,7 +46,7 @@ class Outbox:
         self._loop = loop
         self._subprotocol = subprotocol
         self._limit_bytes = limit_bytes
-        # Protects the five fields below.  Held for O(1) work only.
+        # Protects the fields below, down to `_held_until`.  Held for O(1) work only.
         self._lock = threading.Lock()
         self._frames: deque[str | bytes] = deque()
         self._bytes = 0
@@ -54,8 +54,8 @@ class Outbox:
         # From when the sender is told, to when it finds nothing more; at first it looks without being told.
         self._is_awake = True
         self._held_until: float | None = None
-        self._nap: asyncio.Future[None] | None = None
         # Of the loop's thread alone.
+        self._nap: asyncio.Future[None] | None = None
         self._hold_timer: asyncio.TimerHandle | None = None
         self._sender: asyncio.Task[object] | None = None
         self._cut_off = False

@@ -3,10 +3,11 @@
     uvicorn --ws solara_ctx.web.uvicorn_ws:PageWebSocket app:app
 
 It differs from `--ws websockets-sansio`, which it is made of, in six things.  What an application sends in one turn of
-the event loop leaves in one write: one system call, and mostly one packet, for the four frames that answer a click; and
-small frames are framed in place.  Reading is stopped only where messages really pile up.  Compression goes by size: a
-small frame is not worth it, and no connection keeps a compressor for the next one.  Pings, and the ends of connections
-when the server stops, are spread over time.
+the event loop leaves in one write, at the turn's end or when the application says so (`solara_ctx.flush`, an extension
+of the scope): one system call, and mostly one packet, for the four frames that answer a click.  Small frames are framed
+in place.  Reading is stopped only where messages really pile up.  Compression goes by size: a small frame is not worth
+it, and no connection keeps a compressor for the next one.  Pings, and the ends of connections when the server stops,
+are spread over time.
 """
 
 import asyncio

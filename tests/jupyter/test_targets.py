@@ -218,9 +218,17 @@ def test_what_cannot_be_sent_is_an_error_of_its_line_all_the_same(kernel: StandI
     assert late.heard() == []
 
 
-def test_a_widget_that_is_made_while_the_states_are_told_is_not_lost(kernel: StandInContext, late: Page) -> None:
+def ask_for_states(page: Page) -> list[dict[str, Any]]:
+    """All that the page is told until it has the states, and those."""
+    page.open("jupyter.widget.control", "c", metadata=VERSION)
+    return page.heard() + page.say("c", {"method": "request_states"})
+
+
+def test_a_widget_that_is_made_while_the_states_are_told_is_not_lost(
+    kernel: StandInContext, page: Page, late: Page
+) -> None:
     """By a thread that has opened its comm, of which the page did not hear, and not yet put it into the table."""
-    asked: list[dict[str, Any]] = []
+    told: list[dict[str, Any]] = []
 
     class Slow(widgets.Label):
         """Takes its time between the two."""
@@ -228,12 +236,49 @@ def test_a_widget_that_is_made_while_the_states_are_told_is_not_lost(kernel: Sta
         @traitlets.observe("comm")
         def _comm_changed(self, change: Any) -> None:
             if change["new"] is not None and change["new"] is not traitlets.Undefined:
-                asked.append(late.states())
+                told.extend(ask_for_states(late))
             super()._comm_changed(change)
 
     slow = kernel.run(contextvars.copy_context).run(Slow)
-    (opened,) = (message for message in late.heard() if message["content"]["comm_id"] == slow.model_id)
-    assert slow.model_id not in asked[0]
-    assert opened["header"]["msg_type"] == "comm_open"
+    kernel.run(setattr, slow, "value", "on")
+    opened, states = told
+    assert (opened["header"]["msg_type"], opened["content"]["comm_id"]) == ("comm_open", slow.model_id)
     assert opened["content"]["data"]["state"]["_model_name"] == "LabelModel"
-    assert slow.layout.model_id in asked[0]
+    assert set(states["content"]["data"]["states"]) == {slow.layout.model_id, slow.style.model_id}
+    assert types_of(late.heard()) == ["comm_msg"]
+    assert [message["content"]["comm_id"] for message in page.heard()].count(slow.model_id) == 2
+
+
+def test_what_is_no_widget_of_ours_is_in_no_states_and_told_all_the_same(
+    kernel: StandInContext, page: Page, late: Page
+) -> None:
+    """An anywidget's comm has the same target: its opening and what it says, in order, each once, whoever asks when."""
+    silent, talks, gone = kernel.run(
+        lambda: [comm.create_comm(target_name="jupyter.widget", data={"state": {"n": n}}) for n in range(3)]
+    )
+    kernel.run(talks.send, {"n": "one"})
+    kernel.run(gone.close)
+    kernel.run(talks.send, {"n": "two"})
+    assert [message["content"]["data"] for message in late.heard()] == [{"state": {"n": 1}}, {"n": "one"}, {"n": "two"}]
+    told = ask_for_states(late)
+    assert [message["content"]["comm_id"] for message in told] == [silent.comm_id, "c"]
+    assert told[0]["content"]["data"] == {"state": {"n": 0}}
+    kernel.run(silent.send, {"n": "three"})
+    assert [message["content"]["data"] for message in late.heard()] == [{"n": "three"}]
+    assert types_of(page.heard()) == ["comm_open"] * 3 + ["comm_msg", "comm_close", "comm_msg", "comm_msg"]
+
+
+def test_a_widget_that_is_closed_while_the_states_are_told_is_not_in_them(kernel: StandInContext, late: Page) -> None:
+    """Nobody would tell the page of its end any more."""
+    label = kernel.run(widgets.Label)
+    told: list[dict[str, Any]] = []
+    sends = kernel.living_host.session.send
+
+    def send(*args: Any, **options: Any) -> Any:
+        if "comm_close" in args and not told:
+            told.extend(ask_for_states(late))
+        return sends(*args, **options)
+
+    kernel.living_host.session.send = send  # type: ignore[method-assign]
+    contextvars.Context().run(label.comm.close)
+    assert label.comm.comm_id not in told[-1]["content"]["data"]["states"]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import uvicorn
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.server import ServerState
 from websockets.client import ClientProtocol
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
@@ -14,6 +15,7 @@ from websockets.frames import Close, Frame, Opcode
 from websockets.uri import parse_uri
 
 from solara_ctx.clock import PER_TURN
+from solara_ctx.web.outbox import FLUSH
 from solara_ctx.web.uvicorn_ws import COMPRESS_FROM, COMPRESS_UP_TO, DeflateBySize, Gathered, PageWebSocket
 from tests.support.service import eventually
 
@@ -240,3 +242,83 @@ async def test_a_page_that_goes_in_the_same_moment_keeps_no_other_from_its_end()
     await asyncio.sleep(0)
     for server, _client in connections:
         server.connection_lost(None)
+
+
+async def shaken_hands(app: Any) -> tuple[PageWebSocket, ClientProtocol, RecordingTransport]:
+    """A websocket of *app* whose handshake is over."""
+    config = uvicorn.Config(app, ws=PageWebSocket, log_config=None)
+    config.load()
+    below = RecordingTransport()
+    server = PageWebSocket(config, ServerState(), {}, asyncio.get_running_loop())
+    server.connection_made(below)
+    client = ClientProtocol(parse_uri("ws://localhost/"), extensions=[ClientPerMessageDeflateFactory()])
+    client.send_request(client.connect())
+    server.data_received(b"".join(client.data_to_send()))
+    await eventually(lambda: bool(below.written))
+    client.receive_data(below.written.pop())
+    client.events_received()
+    return server, client, below
+
+
+async def accepts(_scope: Any, receive: Any, send: Any) -> None:
+    """Accept, and wait for the end."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    await receive()
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 127, COMPRESS_FROM - 1, COMPRESS_FROM, 65_535, 65_536])
+@pytest.mark.parametrize("kind", ["text", "bytes"])
+async def test_a_message_of_any_size_arrives(size: int, kind: str) -> None:
+    """Around each size at which a frame is written in another way: its length in 7, 16 or 64 bits, or compressed."""
+    server, client, below = await shaken_hands(accepts)
+    data = "x" * size if kind == "text" else b"x" * size
+    await server.send({"type": "websocket.send", kind: data})  # type: ignore[arg-type]
+    await eventually(lambda: bool(below.written))
+    client.receive_data(b"".join(below.written))
+    (frame,) = client.events_received()
+    assert isinstance(frame, Frame)
+    assert frame.opcode is (Opcode.TEXT if kind == "text" else Opcode.BINARY)
+    assert bytes(frame.data) == b"x" * size
+    server.connection_lost(None)
+
+
+async def test_a_connection_that_closes_takes_no_more_messages() -> None:
+    """Once the page has said that it goes: that is an error of ASGI's, and nothing is written."""
+    server, client, below = await shaken_hands(accepts)
+    client.send_close()
+    server.data_received(b"".join(client.data_to_send()))
+    await eventually(lambda: bool(below.written))
+    below.written.clear()
+    with pytest.raises(ClientDisconnected):
+        await server.send({"type": "websocket.send", "text": "too late"})
+    assert below.written == []
+    server.connection_lost(None)
+
+
+async def test_the_application_can_have_what_it_sent_written_now() -> None:
+    """By an extension of its scope, once for several messages."""
+    written: list[int] = []
+    transport = RecordingTransport()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        scope["extensions"][FLUSH]["flush"]()
+        before = len(transport.written)
+        for _ in range(4):
+            await send({"type": "websocket.send", "text": "frame"})
+        scope["extensions"][FLUSH]["flush"]()
+        written.append(len(transport.written) - before)
+        await receive()
+
+    config = uvicorn.Config(app, ws=PageWebSocket, log_config=None)
+    config.load()
+    server = PageWebSocket(config, ServerState(), {}, asyncio.get_running_loop())
+    server.connection_made(transport)
+    client = ClientProtocol(parse_uri("ws://localhost/"))
+    client.send_request(client.connect())
+    server.data_received(b"".join(client.data_to_send()))
+    await eventually(lambda: bool(written))
+    assert written == [1]
+    server.connection_lost(None)

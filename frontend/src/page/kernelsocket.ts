@@ -42,7 +42,7 @@ export function exactBuffers(message: KernelMessage.IMessage): KernelMessage.IMe
 export class KernelSocket {
   readonly #now: () => number;
   readonly #isGreeting: (message: KernelMessage.IMessage) => boolean;
-  readonly #awaits: (answers: boolean) => void;
+  readonly #asked: () => void;
   readonly #held = new Held();
   /** Sent, and the kernel has not reported idle yet. */
   readonly #inFlight = new Map<string, KernelMessage.IMessage>();
@@ -53,16 +53,12 @@ export class KernelSocket {
   /**
    * @param now Milliseconds, monotonic.
    * @param isGreeting Whether a message may be sent before it is known what the connection leads to.
-   * @param awaits Told whenever it changes whether the kernel owes this page an answer.
+   * @param asked Called when something is sent, or held, that the kernel will answer.
    */
-  constructor(
-    now: () => number,
-    isGreeting: (message: KernelMessage.IMessage) => boolean,
-    awaits: (answers: boolean) => void,
-  ) {
+  constructor(now: () => number, isGreeting: (message: KernelMessage.IMessage) => boolean, asked: () => void) {
     this.#now = now;
     this.#isGreeting = isGreeting;
-    this.#awaits = awaits;
+    this.#asked = asked;
   }
 
   readonly #face: Face = (() => {
@@ -115,10 +111,15 @@ export class KernelSocket {
     return this.#inFlight.size > 0;
   }
 
+  /** Whether something waits for an answer, or to be sent. */
+  get isBusy(): boolean {
+    return this.isAwaited || !this.#held.isEmpty;
+  }
+
   lost(): void {
     this.#mode = { kind: "down" };
     const unanswered = [...this.#inFlight.values()];
-    for (const id of [...this.#inFlight.keys()]) this.#answered(id);
+    this.#inFlight.clear();
     for (const message of unanswered) this.#release(message);
   }
 
@@ -154,14 +155,10 @@ export class KernelSocket {
       // KernelConnection would dispose of itself, or open a socket of its own. What these two mean for the page, the
       // end of the connection says.
       if (state === "dead" || state === "restarting") return;
-      if (state === "idle" && "msg_id" in message.parent_header) this.#answered(message.parent_header.msg_id);
+      if (state === "idle" && "msg_id" in message.parent_header) this.#inFlight.delete(message.parent_header.msg_id);
     }
     this.#kernelSession = message.header.session;
     this.#receive(message);
-  }
-
-  #answered(id: string): void {
-    if (this.#inFlight.delete(id) && !this.isAwaited) this.#awaits(false);
   }
 
   #send(message: KernelMessage.IMessage): void {
@@ -169,13 +166,14 @@ export class KernelSocket {
       const { connection } = this.#mode;
       if (connection.send(serialize(exactBuffers(message), connection.protocol))) {
         this.#inFlight.set(message.header.msg_id, message);
-        if (this.#inFlight.size === 1) this.#awaits(true);
+        this.#asked();
         return;
       }
     }
     // A greeting belongs to its connection; the next one makes its own.
     if (this.#isGreeting(message) || isInfoRequestMsg(message)) return;
-    if (!this.#held.add(message, this.#now())) this.#release(message);
+    if (this.#held.add(message, this.#now())) this.#asked();
+    else this.#release(message);
   }
 
   /**

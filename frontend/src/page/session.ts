@@ -55,11 +55,17 @@ export class PageSession implements LinkListener {
 
   constructor(options: SessionOptions) {
     this.#options = options;
-    // For scripts that drive the page: true from the turn of a click on, until the answer has come. No attribute: that
-    // makes the browser draw a frame for nothing, after which the answer's comes 0.2 ms later.
+    // For scripts that drive the page: true from the turn of a click on, until the answer has been acted upon. No
+    // attribute: that makes the browser draw a frame for nothing, after which the answer's comes 0.2 ms later.
     const busy = (yes: boolean) => void Object.assign(options.root, { solaraBusy: yes });
-    this.#socket = new KernelSocket(() => performance.now(), isGreeting, busy);
+    this.#socket = new KernelSocket(
+      () => performance.now(),
+      isGreeting,
+      () => busy(true),
+    );
     this.#kernel = connectKernel(options.config, this.#socket);
+    // Told of each message once those before it have been handled, which may load a widget's program first.
+    this.#kernel.iopubMessage.connect(() => busy(this.#socket.isBusy));
     this.#manager = new WidgetManager(this.#kernel);
     this.#roots = new Roots(this.#manager, options.root, options.signal);
     loadIconsWhenNeeded(options.root, options.signal);

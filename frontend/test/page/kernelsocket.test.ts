@@ -13,7 +13,7 @@ let now: number;
 let socket: KernelSocket;
 let face: WebSocket;
 let received: KernelMessage.IMessage[];
-let awaited: boolean[];
+let asked: number;
 
 /** A connection that keeps what is sent. */
 class FakeConnection implements Connection {
@@ -37,11 +37,13 @@ class FakeConnection implements Connection {
 beforeEach(() => {
   now = 0;
   received = [];
-  awaited = [];
+  asked = 0;
   socket = new KernelSocket(
     () => now,
     (it) => it.header.msg_type === "comm_open",
-    (yes) => awaited.push(yes),
+    () => {
+      asked += 1;
+    },
   );
   const { WebSocket: Socket } = socket.settings;
   face = new Socket("ignored");
@@ -237,23 +239,25 @@ test("of a view into a larger buffer only the view travels", () => {
   expect(sizes).toEqual([[2, 3], [1, 2, 3, 4, 5], [5]]);
 });
 
-test("it is told when an answer is awaited, and when all have come", () => {
+test("it tells when something is asked, and knows until when it is answered", () => {
   socket.opened(new FakeConnection(), false);
   const [first = "", second = ""] = send(update(1), update(2));
-  expect(awaited).toEqual([true]);
+  expect(asked).toBe(2);
   socket.frame(idle(first));
   socket.frame(idle(first));
-  expect(awaited).toEqual([true]);
-  expect(socket.isAwaited).toBe(true);
+  expect([socket.isAwaited, socket.isBusy]).toEqual([true, true]);
   socket.frame(idle(second));
-  expect(awaited).toEqual([true, false]);
-  expect(socket.isAwaited).toBe(false);
+  expect([socket.isAwaited, socket.isBusy]).toEqual([false, false]);
 });
 
-test("nothing is awaited of a lost connection, nor of a held message", () => {
+test("what is held is not awaited, and busy all the same", () => {
   socket.opened(new FakeConnection(), false);
-  send(update(1), update(2));
+  send(update(1));
   socket.lost();
-  send(update(3));
-  expect(awaited).toEqual([true, false]);
+  expect([socket.isAwaited, socket.isBusy]).toEqual([false, false]);
+  send(update(2));
+  expect([socket.isAwaited, socket.isBusy]).toEqual([false, true]);
+  expect(asked).toBe(2);
+  socket.discard();
+  expect(socket.isBusy).toBe(false);
 });

@@ -71,6 +71,25 @@ test("what was asked before the page's program was there is not asked again", as
   expect(kernel.requests).toBe(2);
 });
 
+test("the page is busy until the answer has been acted upon", async () => {
+  const busy = () => (root as { solaraBusy?: boolean }).solaraBusy;
+  await connect();
+  await vi.waitFor(() => expect(busy()).toBe(false));
+  kernel.answers = false;
+  root.querySelector("button")?.click();
+  expect(busy()).toBe(true);
+  await vi.waitFor(() => expect(kernel.heard).toHaveLength(1));
+  expect(busy()).toBe(true);
+  kernel.cut();
+  await vi.waitFor(() => expect(busy()).toBe(false));
+  root.querySelector("button")?.click();
+  expect(busy()).toBe(true); // it waits for a connection
+  kernel.answers = true;
+  await connect();
+  await vi.waitFor(() => expect(busy()).toBe(false));
+  expect(kernel.heard).toHaveLength(2);
+});
+
 test("roots come in order, and a widget may be shown twice", async () => {
   kernel.roots = ["button", "label", "button"];
   await connect();
