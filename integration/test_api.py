@@ -1,7 +1,9 @@
 """Jupyter's REST paths, several pages on one kernel, and what is alive."""
 
 import asyncio
+import contextlib
 import json
+import time
 from typing import Any
 
 import httpx2
@@ -155,6 +157,36 @@ async def test_at_the_limit_everybody_gets_an_answer(serve: Serve) -> None:
             await first.http.delete(first.kernel_path())
         assert (await second.http.get("/readyz")).status_code == httpx2.codes.OK
         assert (await second.http.get("/")).status_code == httpx2.codes.OK
+
+
+async def test_a_crowd_at_the_limit_is_answered_at_once(serve: Serve) -> None:
+    """Fifty more than there is room for: nobody waits, and the gauges are exact.  The longest wait is printed."""
+    server = await serve(APP, env={"SOLARA_KERNEL_MAX_COUNT": "3"})
+    async with contextlib.AsyncExitStack() as stack:
+        insiders = [await stack.enter_async_context(JupyterClient(server.url)) for _ in range(3)]
+        outsiders = [await stack.enter_async_context(JupyterClient(server.url)) for _ in range(50)]
+        for client in insiders:
+            await comms_of(await stack.enter_async_context(client.websocket()))
+
+        waits: list[float] = []
+
+        async def turned_away(client: JupyterClient) -> tuple[int, int]:
+            begun = time.monotonic()
+            async with asyncio.timeout(10), client.websocket() as socket:
+                await socket.wait_closed()
+                page = await client.http.get("/")
+            waits.append(time.monotonic() - begun)
+            return socket.close_code or 0, page.status_code
+
+        answers = await asyncio.gather(*map(turned_away, outsiders))
+        print(f"all 50 were turned away within {max(waits):.2f} s")
+        assert answers == [(1013, httpx2.codes.SERVICE_UNAVAILABLE)] * 50
+        kernels = (await insiders[0].http.get("/resourcez")).json()["kernels"]
+        gauges = {name: kernels[name] for name in ("total", "has_connected", "retained", "closing", "refused_total")}
+        assert gauges == {"total": 3, "has_connected": 3, "retained": 0, "closing": 0, "refused_total": 100}
+        await insiders[0].http.delete(insiders[0].kernel_path())
+        async with outsiders[0].websocket() as socket:
+            await comms_of(socket)
 
 
 async def test_who_is_not_there_makes_room_for_who_comes(serve: Serve) -> None:
