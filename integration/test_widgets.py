@@ -169,6 +169,17 @@ async def test_what_has_no_value_shows_too(page: Page, serve: Serve, tmp_path: P
     await expect(page.get_by_text("second tab")).to_be_visible()
 
 
+async def test_a_strict_policy_lets_the_page_through(page: Page, serve: Serve) -> None:
+    """The one of the documentation; what it forbids is a complaint of the browser's, which fails the test."""
+    server = await serve("integration.support.apps.gallery:strict")
+    await page.goto(server.url)
+    for name in ("IntSlider", "ColorPicker", "Textarea"):
+        act, expected = ACTS[name]
+        await act(page, page.locator(f".control-{name}").first)
+        await expect(page.locator(f".echo-{name}")).to_contain_text(expected)
+    await page.wait_for_load_state("networkidle")
+
+
 @pytest.mark.parametrize("width", [400, 1400])
 async def test_the_gallery_has_no_foreign_host(page: Page, serve: Serve, width: int) -> None:
     """The whole page loads from our server alone; the fixture that watches the browser fails it otherwise."""

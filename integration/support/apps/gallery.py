@@ -1,13 +1,17 @@
 """Every core control and layout of ipywidgets 8 on one page, each with the server's view of its value."""
 
 import datetime as dt
+import re
 import struct
 import zlib
+from pathlib import Path
 
 import ipywidgets as widgets
 from IPython.display import HTML, Markdown, display
 from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
 from starlette.routing import Mount
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from solara_ctx import KernelApp
 
@@ -131,3 +135,22 @@ def gallery() -> widgets.Widget:
 
 kernels = KernelApp(gallery)
 app = Starlette(routes=[Mount("/", kernels)], lifespan=kernels.lifespan)
+
+
+def with_policy(served: ASGIApp) -> ASGIApp:
+    """Each answer with the content security policy that the documentation shows."""
+    policy = re.search(r"Content-Security-Policy: (.*)", (Path(__file__).parents[3] / "docs/security.md").read_text())
+    assert policy is not None
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_header(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["Content-Security-Policy"] = policy[1]
+            await send(message)
+
+        await served(scope, receive, with_header)
+
+    return answer
+
+
+strict = with_policy(app)
