@@ -112,7 +112,7 @@ class Probe(threading.Thread):
         ]
         self._watched = Watched((kind, thing) for kind, thing in found if kind not in _ONLY_COUNTED)
         # An event holds nothing of what it belongs to.
-        self._closed_events = [vars(thing)["closed_event"] for kind, thing in found if kind == "contexts"]
+        self._closed_events = [thing.closed_event for kind, thing in found if kind == "contexts"]
         counted = {name: sum(kind == name for kind, _ in found) for name in kinds}
         return {"found": counted}
 
