@@ -19,7 +19,7 @@ WIDGET = "jupyter.widget"
 """The target of the comm of a widget."""
 
 
-class Opening(NamedTuple):
+class CommMessage(NamedTuple):
     """A message of a comm, as it was or will be sent."""
 
     msg_type: str
@@ -44,7 +44,7 @@ class KernelComm(BaseComm):
         self._is_nobodys = False
         self.page_id = page_id
         """The page that the comm connects with, `None` for one that every page hears."""
-        self.opening: Opening | None = None
+        self.opening: CommMessage | None = None
         """What some pages were not told of the comm when it was opened, as the states of all widgets would tell them;
         `None` once a widget of ours has it, which is in those states, and where all were told.
         """
@@ -131,9 +131,9 @@ class KernelComm(BaseComm):
         elif self.target_name != WIDGET or self._is_nobodys:
             host.session.send(IOPUB, msg_type, content, metadata=metadata, buffers=buffers)
         else:
-            self._publish_of_widget(host, Opening(msg_type, content, metadata, buffers))
+            self._publish_of_widget(host, CommMessage(msg_type, content, metadata, buffers))
 
-    def _publish_of_widget(self, host: "KernelHost", message: "Opening") -> None:
+    def _publish_of_widget(self, host: "KernelHost", message: "CommMessage") -> None:
         session = host.session
         # A page begins to hear under the same lock: it is told of the comm by this message, or by the kept opening.
         with session.hearing:
