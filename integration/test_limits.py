@@ -1,6 +1,7 @@
 """What bounds a page: the size of a frame, messages that wait, bytes that wait to be sent."""
 
 import asyncio
+import contextlib
 import json
 import secrets
 import threading
@@ -9,6 +10,7 @@ from collections.abc import Awaitable, Callable
 import ipywidgets as widgets
 from starlette.applications import Starlette
 from starlette.routing import Mount
+from websockets.exceptions import ConnectionClosed
 
 from integration.support.protocol import JupyterClient, ask, message, until_idle
 from integration.support.threaded import ServerThread
@@ -62,6 +64,24 @@ async def test_a_page_that_asks_faster_than_its_kernel_answers_is_held_back(serv
         await sending
         await until_idle(socket, requests[-1]["header"]["msg_id"])
         assert await server.call(lambda: context.stats().mailbox_depth) == 0
+
+
+async def test_a_page_that_sends_too_fast_loses_its_connection(serve_here: ServeHere) -> None:
+    """A burst is handled; one that goes on like that is cut off, with a reason, and the kernel and others live on."""
+    server, app = await serve_page(serve_here, lambda: None, websocket_max_rate=100)
+    async with JupyterClient(server.url) as client, JupyterClient(server.url) as other, other.websocket() as beside:
+        async with client.websocket() as socket:
+            requests = [message("kernel_info_request") for _ in range(400)]
+            await send_all(socket.send, requests[:150])
+            await until_idle(socket, requests[149]["header"]["msg_id"])
+            with contextlib.suppress(ConnectionClosed):
+                await send_all(socket.send, requests[150:])
+            await socket.wait_closed()
+            assert (socket.close_code, socket.close_reason) == (1008, "too-fast")
+        assert await ask(beside, message("kernel_info_request"))
+        async with client.websocket() as socket:
+            assert await ask(socket, message("kernel_info_request"))
+        assert len(app.registry) == 2
 
 
 async def send_all(send: Callable[[str], Awaitable[None]], requests: list[dict[str, object]]) -> None:

@@ -137,7 +137,7 @@ async def some_comm(client: JupyterClient) -> tuple[Any, str]:
 @pytest.mark.parametrize("subprotocols", [None, [V1]], ids=["default", "v1"])
 async def test_no_kernel_dies_of_a_bad_frame(serve: Serve, subprotocols: list[str] | None) -> None:
     """More than 1,000 bad frames, from a table and made by Hypothesis: the kernel answers after each of them."""
-    server = await serve(APP)
+    server = await serve(APP, env={"SOLARA_WEBSOCKET_MAX_RATE": "0"})
     async with JupyterClient(server.url) as client:
         innocent, comm_id = await some_comm(client)
         attacker = Attacker(client, subprotocols)

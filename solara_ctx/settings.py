@@ -231,6 +231,13 @@ class Settings(BaseSettings):  # type: ignore[explicit-any]  # what pydantic add
         description="The largest message that a page may send. The server's own limit holds too "
         "(uvicorn: `--ws-max-size`).",
     )
+    websocket_max_rate: int = Field(
+        default=1000,
+        ge=0,
+        validation_alias=_variable("SOLARA_WEBSOCKET_MAX_RATE"),
+        description="How many messages a page may send in a second, for longer than a burst of twice as many. One that "
+        "sends faster loses its connection, with 1008 and the reason `too-fast`. 0: no limit.",
+    )
     gc_freeze: bool | None = Field(
         default=None,
         validation_alias=_variable("SOLARA_GC_FREEZE"),

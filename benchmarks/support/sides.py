@@ -85,6 +85,9 @@ class Side(ABC):
 
 class Ours(Side):
     name = "solara_ctx"
+    env: ClassVar[Mapping[str, str]] = {
+        "SOLARA_WEBSOCKET_MAX_RATE": "0"
+    }  # no person moves a slider 4,000 times a second
 
     @property
     def command(self) -> list[str]:
@@ -101,14 +104,15 @@ class Ours(Side):
         query = urlencode({"session_id": page, "location": "/"})
         cookies = response.cookies()
         url = f"ws://{server.host}:{server.port}{kernel}/channels?{query}"
-        return await self._join(url, cookies, f"{kernel}/pages/{page}/close")
+        return await self._join(url, cookies, f"{kernel}/pages/{page}/close", fresh=True)
 
     async def come_back(self, page: OpenPage) -> OpenPage:
         """What its frontend does when the connection of a page was lost: the same kernel, the same page."""
         return await self._join(page.url, page.cookies, page.beacon)
 
-    async def _join(self, url: str, cookies: str, beacon: str) -> OpenPage:
-        channel = await self._dial(url, cookies)
+    async def _join(self, url: str, cookies: str, beacon: str, *, fresh: bool = False) -> OpenPage:
+        # As its frontend does: a page that shows nothing yet hears of widgets once it has asked for them.
+        channel = await self._dial(f"{url}&widgets=later" if fresh else url, cookies)
         await channel.open_comm("solara_ctx.page", {})
         answer = await channel.until(lambda data: "run" in data)
         if answer.get("status") != "ok":

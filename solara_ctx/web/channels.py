@@ -19,6 +19,7 @@ from solara_ctx.registry import KernelRegistry
 from solara_ctx.run import PageFunction
 from solara_ctx.web.outbox import FLUSH, Outbox
 from solara_ctx.web.paths import page_location
+from solara_ctx.web.rate import RateLimit
 from solara_ctx.web.refusals import (
     FOREIGN_ORIGIN,
     NO_SESSION,
@@ -156,10 +157,15 @@ class Channels:
 
     async def _receive(self, websocket: WebSocket, outbox: Outbox, guest: "_Guest") -> None:
         limit = self._registry.settings.websocket_max_frame
+        now = asyncio.get_running_loop().time
+        rate = RateLimit(self._registry.settings.websocket_max_rate, now())
         try:
             while True:
                 message = await websocket.receive()
                 if message["type"] == "websocket.disconnect":
+                    return
+                if not rate.allows(now()):
+                    outbox.close(CloseCode.POLICY, "too-fast")
                     return
                 text = message.get("text")
                 frame = text if text is not None else message["bytes"]

@@ -1,0 +1,36 @@
+"""How fast somebody may go on."""
+
+import pytest
+
+from solara_ctx.web.rate import RateLimit
+
+
+def allowed(limit: RateLimit, times: list[float]) -> list[bool]:
+    return [limit.allows(now) for now in times]
+
+
+def test_a_burst_is_let_through_and_what_exceeds_it_is_not() -> None:
+    """Two seconds' worth at once, and then no faster than the rate."""
+    limit = RateLimit(10, now=100.0)
+    assert allowed(limit, [100.0] * 21) == [True] * 20 + [False]
+    assert allowed(limit, [100.09, 100.11, 100.12]) == [False, True, False]
+
+
+@pytest.mark.parametrize(("per_s", "kept_up"), [(9.9, True), (10.0, True), (10.5, False)])
+def test_whoever_keeps_to_the_rate_goes_on_for_ever(per_s: float, kept_up: bool) -> None:
+    """At the rate and below it; a little above it, not."""
+    limit = RateLimit(10, now=0.0)
+    assert all(allowed(limit, [number / per_s for number in range(1, 2000)])) is kept_up
+
+
+def test_a_pause_gives_back_no_more_than_the_burst() -> None:
+    """However long it was."""
+    limit = RateLimit(10, now=0.0)
+    allowed(limit, [0.0] * 21)
+    assert allowed(limit, [1000.0] * 21) == [True] * 20 + [False]
+
+
+def test_without_a_rate_everything_is_let_through() -> None:
+    """None, and nought."""
+    for per_s in (None, 0):
+        assert all(allowed(RateLimit(per_s, now=0.0), [0.0] * 10_000))
