@@ -263,6 +263,12 @@ class Settings(BaseSettings):  # type: ignore[explicit-any]  # what pydantic add
         "separated by commas: the first signs, and what another has signed is good as well, so that a new key can take "
         "an old one's place. Unset: a random key, new with each start of the server.",
     )
+    cookie_in_frames: bool = Field(
+        default=False,
+        validation_alias=_variable("SOLARA_COOKIE_IN_FRAMES"),
+        description="Whether browsers send the session cookie also where a page is in a frame of another site: "
+        "`SameSite=None; Secure; Partitioned`. Needs https.",
+    )
     resourcez_token: Secret | None = Field(
         default=None,
         validation_alias=_variable("SOLARA_RESOURCEZ_TOKEN"),

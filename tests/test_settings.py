@@ -34,6 +34,7 @@ READ = {
         ("https://a.example", "http://localhost:8000"),
     ),
     "SOLARA_SESSION_SECRET_KEY": ("k" * 16 + ", " + "l" * 16, (SecretStr("k" * 16), SecretStr("l" * 16))),
+    "SOLARA_COOKIE_IN_FRAMES": ("1", True),
     "SOLARA_RESOURCEZ_TOKEN": ("token", SecretStr("token")),
     "SOLARA_DEBUG": ("true", True),
 }

@@ -68,7 +68,7 @@ class KernelApp:
         self._pages = Pages(pages)
         self._assets = Assets()
         signer = Signer(*(key.get_secret_value().encode() for key in self.settings.session_secret_key))
-        self._sessions = Sessions(signer)
+        self._sessions = Sessions(signer, in_frames=self.settings.cookie_in_frames)
         ids = KernelIds(signer, lifetime_s=self.settings.kernel_connect_timeout)
         self.registry = KernelRegistry(self.settings, ids=ids, make_host=self._make_host)
         """The kernels of this app: a read-only mapping from kernel id to context."""

@@ -45,10 +45,16 @@ class Signer:
 
 
 class Sessions:
-    """Browser sessions: a signed random id in a cookie, and nothing kept on the server."""
+    """Browser sessions: a signed random id in a cookie, and nothing kept on the server.
 
-    def __init__(self, signer: Signer) -> None:
+    Args:
+        signer: Signs them.
+        in_frames: Whether the browser is to send the cookie also where the page is in a frame of another site.
+    """
+
+    def __init__(self, signer: Signer, *, in_frames: bool = False) -> None:
         self._signer = signer
+        self._in_frames = in_frames
 
     def find(self, connection: HTTPConnection) -> str | None:
         """The session id that the request carries, `None` where it carries none that we have signed.
@@ -70,10 +76,15 @@ class Sessions:
             session_id,
             max_age=_COOKIE_LIFETIME_S,
             path=_cookie_path(connection),
-            secure=connection.url.scheme in {"https", "wss"},
+            secure=self._in_frames or connection.url.scheme in {"https", "wss"},
             httponly=True,
-            samesite="lax",
+            samesite="none" if self._in_frames else "lax",
         )
+        if self._in_frames:
+            # A cookie of its own for each site that frames us: without it browsers that block third-party cookies send
+            # none (CHIPS). Written by hand, as http.cookies knows it from Python 3.14 on only.
+            name, value = response.raw_headers.pop()
+            response.raw_headers.append((name, value + b"; Partitioned"))
 
     def _is_ours(self, value: str) -> bool:
         raw = _decode(value)

@@ -75,6 +75,18 @@ def test_the_cookie_is_guarded(scheme: str, secure: bool) -> None:
     assert ("Secure" in cookie) is secure
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_the_cookie_goes_along_in_frames_where_that_is_wanted(scheme: str) -> None:
+    """Only as browsers take it: Secure, and Partitioned, a cookie of its own for each site around the frame."""
+    response = Response()
+    response.set_cookie("another", "cookie")
+    sessions = Sessions(Signer(KEY), in_frames=True)
+    sessions.set_cookie(response, HTTPConnection({**connection().scope, "scheme": scheme}), "value")
+    other, cookie = response.headers.getlist("set-cookie")
+    assert {"SameSite=none", "Secure", "HttpOnly", "Partitioned"} <= {part.strip() for part in cookie.split(";")}
+    assert "Partitioned" not in other
+
+
 def test_the_cookie_of_a_mount_with_a_strange_name_is_one_cookie() -> None:
     """What a visitor puts into the path of `Mount("/{tenant}", ...)` sets no attribute of the cookie."""
     response = Response()
