@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+import pytest
 from playwright.async_api import Page, expect
 
-from integration.conftest import Launch
+from integration.conftest import Launch, Serve
 from integration.support.waiting import wait_until
 from integration.support.watch import Watch
 
@@ -65,3 +66,13 @@ async def test_reload(page: Page, watch: Watch, launch: Launch, tmp_path: Path) 
     await expect(page.get_by_role("button", name="Start afresh")).to_be_visible()
     await page.get_by_role("button", name="Start afresh").click()
     await expect(page.get_by_text("the second version")).to_be_visible()
+
+
+@pytest.mark.parametrize("key", ["", "a key that all of them have"])
+async def test_workers_without_a_common_key_are_told(serve: Serve, key: str) -> None:
+    """Each says it in the log: without one, a browser is a stranger to the worker that it reaches next."""
+    server = await serve(
+        "integration.support.apps.counter:app", "--workers", "2", env={"SOLARA_SESSION_SECRET_KEY": key}
+    )
+    await wait_until(lambda: server.log_text().count("Application startup complete") == 2)
+    assert server.log_text().count("SOLARA_SESSION_SECRET_KEY is not set") == (0 if key else 2)

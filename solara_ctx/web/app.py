@@ -33,6 +33,7 @@ from solara_ctx.web.pages import PageCallable, Pages, render, render_message
 from solara_ctx.web.paths import mount_url, relative_path
 from solara_ctx.web.resourcez import Resourcez
 from solara_ctx.web.session import KernelIds, Sessions, Signer
+from solara_ctx.web.siblings import may_have_siblings
 from solara_ctx.web.stop_signals import Resume, StopSignals
 from solara_ctx.workers import WorkerPool
 
@@ -149,6 +150,11 @@ class KernelApp:
             raise RuntimeError(
                 "this KernelApp runs already; wire its lifespan once, in the app that is served, and wire it before "
                 "the first request"
+            )
+        if not self.settings.session_secret_key and may_have_siblings():
+            log.warning(
+                "this process may be one of several, and SOLARA_SESSION_SECRET_KEY is not set: a browser that reaches "
+                "another one is a stranger there, and its page starts afresh; give all of them the same key"
             )
         loop = asyncio.get_running_loop()
         patching.acquire()
