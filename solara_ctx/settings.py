@@ -231,6 +231,13 @@ class Settings(BaseSettings):  # type: ignore[explicit-any]  # what pydantic add
         description="The largest message that a page may send. The server's own limit holds too "
         "(uvicorn: `--ws-max-size`).",
     )
+    kernel_max_comms: int = Field(
+        default=10_000,
+        ge=0,
+        validation_alias=_variable("SOLARA_KERNEL_MAX_COMMS"),
+        description="How many comms the pages of a kernel may open, such as widgets that are made in the browser. One "
+        "more is closed at once, with an error. What the kernel opens counts for nothing here.",
+    )
     websocket_max_rate: int = Field(
         default=1000,
         ge=0,

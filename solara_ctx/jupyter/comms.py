@@ -176,8 +176,24 @@ class KernelCommManager(CommManager):
     traceback.
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._of_pages: set[str] = set()
+
+    @property
+    def opened_by_pages(self) -> int:
+        """How many of them pages have opened, but for those by which each page is served."""
+        return len(self._of_pages)
+
+    def register_comm(self, comm: BaseComm) -> str:
+        """Know a comm; its id."""
+        if not comm.primary and isinstance(comm, KernelComm) and comm.page_id is None:
+            self._of_pages.add(comm.comm_id)
+        return str(super().register_comm(comm))
+
     def unregister_comm(self, comm: BaseComm) -> None:
         """Forget a comm; harmless when it is unknown."""
+        self._of_pages.discard(comm.comm_id)
         self.comms.pop(comm.comm_id, None)
 
     def get_comm(self, comm_id: str) -> BaseComm | None:

@@ -90,10 +90,12 @@ def _comm_open(host: "KernelHost", page_id: str, message: Message) -> None:
         raise BadMessage("a comm_open with the id of an open comm")
     target = manager.targets.get(target_name) if isinstance(target_name, str) else None
     if target is None or not isinstance(target_name, str):
-        # As ipykernel does, so that the page's side is not left open.
-        host.session.send(ToPage(page_id, "iopub"), "comm_close", {"comm_id": comm_id, "data": {}})
+        _close_again(host, page_id, comm_id)
         raise BadMessage(f"a comm_open for an unknown target {shown(target_name)}")
     private = target_name in PRIVATE
+    if not private and manager.opened_by_pages >= host.max_page_comms:
+        _close_again(host, page_id, comm_id)
+        raise BadMessage(f"more comms than the {host.max_page_comms} that pages may open (SOLARA_KERNEL_MAX_COMMS)")
     if private:
         host.forget_page_comms(page_id, target_name)
     comm = KernelComm(
@@ -105,6 +107,11 @@ def _comm_open(host: "KernelHost", page_id: str, message: Message) -> None:
     except BaseException:
         comm.close()
         raise
+
+
+def _close_again(host: "KernelHost", page_id: str, comm_id: str) -> None:
+    """As ipykernel does for what it does not open, so that the page's side is not left open."""
+    host.session.send(ToPage(page_id, "iopub"), "comm_close", {"comm_id": comm_id, "data": {}})
 
 
 def _comm_msg(host: "KernelHost", page_id: str, message: Message) -> None:

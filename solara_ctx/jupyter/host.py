@@ -38,9 +38,20 @@ class KernelHost:
         kernel_id: Shown redacted in messages.
         debug: Whether pages are told details of errors.
         on_shutdown: Called, on the worker, when a page asks for the kernel's end: with `True` for a restart.
+        max_page_comms: How many comms pages may open.
     """
 
-    def __init__(self, handle: Handle, *, kernel_id: str, debug: bool, on_shutdown: Callable[[bool], object]) -> None:
+    def __init__(
+        self,
+        handle: Handle,
+        *,
+        kernel_id: str,
+        debug: bool,
+        on_shutdown: Callable[[bool], object],
+        max_page_comms: int = 10_000,
+    ) -> None:
+        self.max_page_comms = max_page_comms
+        """How many comms pages may open."""
         self.kernel_id = kernel_id
         self.run_id = uuid.uuid4().hex
         """Names this run of the page function."""

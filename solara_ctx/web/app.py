@@ -135,6 +135,7 @@ class KernelApp:
             handle,
             kernel_id=handle.kernel_id,
             debug=self.settings.debug,
+            max_page_comms=self.settings.kernel_max_comms,
             on_shutdown=partial(_shut_down, handle),
         )
 

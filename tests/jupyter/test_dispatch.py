@@ -438,3 +438,20 @@ def test_the_answer_to_a_message_is_complete_once(kernel: StandInContext, page: 
     kernel.living_host.disconnect(page.id, page.sink)
     page.send_frame(request("kernel_info_request"))
     assert page.sink.flushed == 2
+
+
+def test_pages_open_no_more_comms_than_they_may(kernel: StandInContext, page: Page) -> None:
+    """At the limit one more is closed at once, with an error; the kernel's own and the page's own do not count."""
+    kernel.living_host.max_page_comms = 2
+    kernel.living_host.comm_manager.register_target("of a library", lambda _comm, _message: None)
+    kernel.run(lambda: [widgets.Label() for _ in range(3)])
+    page.open("solara_ctx.page", "asks")
+    assert not errors(page.open("of a library", "one") + page.open("of a library", "two"))
+    for _ in range(2):
+        refused = page.open("of a library", "three")
+        assert types_of(refused)[0] == "comm_close"
+        assert "SOLARA_KERNEL_MAX_COMMS" in errors(refused)[0]
+    page.ask("comm_close", {"comm_id": "one"})
+    assert not errors(page.open("of a library", "three"))
+    assert page.states()
+    assert kernel.living_host.comm_manager.opened_by_pages == 2
