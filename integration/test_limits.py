@@ -71,11 +71,11 @@ async def test_a_page_that_sends_too_fast_loses_its_connection(serve_here: Serve
     server, app = await serve_page(serve_here, lambda: None, websocket_max_rate=100)
     async with JupyterClient(server.url) as client, JupyterClient(server.url) as other, other.websocket() as beside:
         async with client.websocket() as socket:
-            requests = [message("kernel_info_request") for _ in range(400)]
-            await send_all(socket.send, requests[:150])
-            await until_idle(socket, requests[149]["header"]["msg_id"])
+            requests = [message("kernel_info_request") for _ in range(800)]
+            await send_all(socket.send, requests[:250])
+            await until_idle(socket, requests[249]["header"]["msg_id"])
             with contextlib.suppress(ConnectionClosed):
-                await send_all(socket.send, requests[150:])
+                await send_all(socket.send, requests[250:])
             await socket.wait_closed()
             assert (socket.close_code, socket.close_reason) == (1008, "too-fast")
         assert await ask(beside, message("kernel_info_request"))

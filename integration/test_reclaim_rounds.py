@@ -149,7 +149,7 @@ async def test_fifty_restarts_under_one_page(
 
     Without a browser, for speed.
     """
-    caplog.set_level(logging.INFO, "solara_ctx.context")
+    caplog.set_level(logging.INFO, "solara_ctx")
     kernels = Kernels()
 
     def page() -> widgets.Widget:

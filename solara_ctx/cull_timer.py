@@ -1,7 +1,7 @@
 """When kernels without a page are closed: one timer for all of them, and a future for each."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TypeVar
 
@@ -33,6 +33,9 @@ class CullTimer:
 
     def __len__(self) -> int:
         return len(self._deadlines)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._deadlines)
 
     def schedule(self, kernel_id: str, after_s: float) -> "asyncio.Future[None]":
         """Let a kernel be due, counted from now; replaces an earlier deadline.

@@ -2,7 +2,7 @@
 
 import heapq
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 
 class Deadlines:
@@ -17,6 +17,9 @@ class Deadlines:
 
     def __len__(self) -> int:
         return len(self._due)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._due)
 
     def set(self, name: str, due: float) -> None:
         """Let *name* be due at *due*; replaces an earlier deadline of that name."""

@@ -5,6 +5,7 @@ KernelContextError
 ├── ContextClosed        the kernel has ended, or is about to
 ├── SessionMismatch      the kernel belongs to another browser session
 ├── UserMismatch         the kernel belongs to another user
+├── NamelessUser         nothing tells an authenticated user from others
 ├── KernelLimitReached   there is no room for one more kernel
 ├── InvalidKernelId      this server never issued that id, or it has expired
 ├── WrongThread          called from a thread that does not own the object
@@ -68,6 +69,16 @@ class UserMismatch(KernelContextError):
     def __init__(self, kernel_id: str) -> None:
         super().__init__(
             f"kernel {redact(kernel_id)} belongs to another user; load the page again to get a kernel of your own"
+        )
+
+
+class NamelessUser(KernelContextError):
+    """The host app has authenticated a user whom nothing tells from others."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(
+            f"an authenticated user of class {kind} has neither an `identity` nor a `display_name`; give the class one "
+            "of them, or kernels of one user would be another's"
         )
 
 

@@ -5,7 +5,18 @@ import hmac
 import logging
 import threading
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    ItemsView,
+    Iterable,
+    Iterator,
+    KeysView,
+    Mapping,
+    ValuesView,
+)
 from typing import NamedTuple
 
 from solara_ctx.admission import Admission
@@ -62,6 +73,7 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         self._started_total = self._restarted_total = self._abandoned_total = 0
         self._closed_total: Counter[str] = Counter()
         self._draining = self._drained = False
+        self._signed_out: dict[str, float] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._scrub_threads: Callable[[set[int]], None] = _leave_threads_alone
         self._watch: Callable[[str, str, str], Watch] = _watch_nothing
@@ -260,9 +272,12 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         if context is None:
             if self._draining:
                 raise ContextClosed(kernel_id, doing="start", reason=CloseReason.SERVER_SHUTDOWN)
-            self._evict(self._who_makes_room(session_id))
+            if user is not None and self._was_signed_out(user, kernel_id):
+                raise ContextClosed(kernel_id, doing="start", reason=CloseReason.SIGNED_OUT)
+            makes_room = self._who_makes_room(session_id)
             context = VirtualKernelContext(kernel_id, session_id, owner=self, page=page, user=user)
             self._contexts[kernel_id] = context
+            self._evict(makes_room)
             self._admission.let_in(session_id, kernel_id)
             self._started_total += 1
             log.debug("kernel %s started", redact(kernel_id))
@@ -284,14 +299,29 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
             The reports, once everything is down.
 
         Raises:
+            TypeError: the user is no string: nobody's kernels are not a user's.
             ValueError: the reason is not one lower-case word.
         """
+        if not isinstance(user, str):
+            raise TypeError(
+                f"name the user as `VirtualKernelContext.user` does, by a string, not {type(user).__name__}"
+            )
+        now = self.clock.now()
+        recent = {name: at for name, at in self._signed_out.items() if now - at < self.settings.kernel_connect_timeout}
+        # Also of pages that were loaded before, and have not connected yet.
+        self._signed_out = {**recent, user: now}
         return [context.close(reason) for context in self._contexts.copy().values() if context.user == user]
+
+    def _was_signed_out(self, user: str, kernel_id: str) -> bool:
+        """Whether that id was issued before the user signed out."""
+        at = self._signed_out.get(user)
+        age_s = self.settings.kernel_connect_timeout - self._ids.remaining_s(kernel_id)
+        return at is not None and self.clock.now() - age_s <= at
 
     def has_room(self) -> bool:
         """Whether a kernel of a new session would be let in."""
         shortage = self._admission.shortage()
-        return shortage is None or self._culls.longest_waiting(shortage.candidates) is not None
+        return shortage is None or self._longest_waiting(shortage.candidates) is not None
 
     def _who_makes_room(self, session_id: str) -> str | None:
         """The kernel that has to go for one more of that session, if there are too many.
@@ -302,7 +332,7 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         shortage = self._admission.shortage(session_id)
         if shortage is None:
             return None
-        kernel_id = self._culls.longest_waiting(shortage.candidates)
+        kernel_id = self._longest_waiting(shortage.candidates)
         if kernel_id is None:
             raise self._admission.refuse(shortage)
         return kernel_id
@@ -312,8 +342,19 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         if context is not None:
             log.info("kernel %s makes room: it has waited longest for its page", redact(context.id))
             # From now on, although its hooks may take a moment: whoever comes need not wait for them.
-            self._admission.left(context.session_id, context.id)
+            self._admission.leaves(context.session_id, context.id)
+            # Now, as its close may have been asked for by a thread, and would come to that later only.
+            self._culls.cancel(context.id)
             context.close(CloseReason.EVICTED)
+
+    def _longest_waiting(self, candidates: Collection[str] | None = None) -> str | None:
+        kernel_id = self._culls.longest_waiting(candidates)
+        if kernel_id is not None and self._contexts[kernel_id].state is not State.OPEN:
+            # It restarts, and its pages come back in a moment. There are few of those.
+            every = self._contexts if candidates is None else candidates
+            is_open = (each for each in every if self._contexts[each].state is State.OPEN)
+            kernel_id = self._culls.longest_waiting(is_open)
+        return kernel_id
 
     def on_start(self, hook: StartHook) -> Callable[[], None]:
         """Call *hook* in every kernel before its page function; what it returns is registered with `on_close`.
@@ -382,8 +423,11 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         """Let a kernel be culled after the timeout, counted from now."""
         future = self._culls.schedule(kernel_id, self.settings.kernel_cull_timeout)
         limit = self.settings.kernel_max_disconnected
-        if limit is not None and len(self._culls) > limit:
-            self._evict(self._culls.longest_waiting())
+        if limit is not None and len(self._culls) > limit and not self._draining:
+            # Without those that restart: their pages come back in a moment.
+            waiting = [each for each in self._culls if self._contexts[each].state is State.OPEN]
+            if len(waiting) > limit:
+                self._evict(self._culls.longest_waiting(waiting))
         return future
 
     def cancel_cull(self, kernel_id: str) -> None:

@@ -103,7 +103,10 @@ def _split(value: object) -> object:
 
 
 def _keys(value: object) -> object:
-    return (value,) if isinstance(value, SecretStr) else _split(value)
+    keys = (value,) if isinstance(value, SecretStr) else _split(value)
+    if isinstance(value, str) and not keys:
+        raise ValueError("there is no key in it; leave it unset for a random one")
+    return keys
 
 
 def _check_origin(origin: str) -> str:
@@ -267,8 +270,8 @@ class Settings(BaseSettings):  # type: ignore[explicit-any]  # what pydantic add
         default=(),
         validation_alias=_variable("SOLARA_SESSION_SECRET_KEY"),
         description="The key that session cookies and kernel ids are signed with, 16 characters or more. Several, "
-        "separated by commas: the first signs, and what another has signed is good as well, so that a new key can take "
-        "an old one's place. Unset: a random key, new with each start of the server.",
+        "separated by commas, which no key may have in it: the first signs, and what another has signed is good as "
+        "well, so that a new key can take an old one's place. Unset: a random key, new with each start of the server.",
     )
     cookie_in_frames: bool = Field(
         default=False,

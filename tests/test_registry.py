@@ -237,6 +237,29 @@ async def test_all_kernels_of_a_user_may_be_ended_at_once() -> None:
         assert {users[kernel_id][1] for kernel_id in registry} == {"bob", None}
         with pytest.raises(ValueError, match="close reason"):
             registry.invalidate("bob", "No Such Word")
+        for nobody in (None, 42):
+            with pytest.raises(TypeError, match="by a string"):
+                registry.invalidate(nobody)  # type: ignore[arg-type]
+
+
+async def test_a_page_that_was_loaded_before_the_user_signed_out_starts_nothing() -> None:
+    """One that is loaded afterwards does, and so do the others'; nothing is remembered for longer than ids are good."""
+    async with serving(threads=False, kernel_connect_timeout=300) as service:
+        registry = service.registry
+
+        def start(kernel_id: str, user: str) -> object:
+            return registry.connect(kernel_id, "session", "page", sink=None, page=nothing, user=user)
+
+        before = registry.issue("session")
+        registry.invalidate("ann")
+        with pytest.raises(ContextClosed, match="signed-out"):
+            start(before, "ann")
+        assert start(before, "bob")
+        service.clock.advance(1)  # the ids here do not age
+        assert start(registry.issue("session"), "ann")
+        service.clock.advance(300)
+        registry.invalidate("bob")
+        assert set(registry._signed_out) == {"bob"}
 
 
 # Making room
@@ -323,6 +346,86 @@ async def test_above_the_memory_limit_each_that_comes_replaces_one(monkeypatch: 
         leave(second)
         service.connect()
         assert (first.state, second.state) == (State.CLOSING, State.OPEN)
+
+
+async def test_memory_that_does_not_fall_shuts_nobody_out_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as fitted may come again when they have gone, and more once it has fallen after all."""
+    memory = [0]
+    monkeypatch.setattr("solara_ctx.registry.Admission", partial(Admission, resident=lambda: memory[0]))
+    async with serving(threads=False, memory_limit=1000) as service:
+        contexts = [service.connect(), service.connect()]
+        memory[0] = 2000
+        assert not service.registry.has_room()
+        for context in contexts:
+            await context.aclose()
+        service.connect()
+        service.connect()
+        with pytest.raises(KernelLimitReached):
+            service.connect()
+        memory[0] = 999
+        service.connect()
+
+
+async def test_who_comes_and_goes_too_fast_piles_nothing_up() -> None:
+    """No more make room at a time than there may be kernels."""
+    gate = threading.Event()
+    async with serving(kernel_max_count=2) as service:
+        for _ in range(4):
+            context = await service.opened()
+            context.on_close(lambda: gate.wait(PATIENCE_S))
+            leave(context)
+        assert len(service.registry) == 4
+        with pytest.raises(KernelLimitReached):
+            service.connect()
+        gate.set()
+        await eventually(lambda: len(service.registry) == 2)
+        service.connect()
+
+
+async def test_one_that_a_thread_has_closed_makes_room_once() -> None:
+    """Although its end has not begun yet."""
+    async with serving(threads=False, kernel_max_count=2) as service:
+        closed, stays = service.connect(), service.connect()
+        leave(closed)
+        thread = threading.Thread(target=closed.close)
+        thread.start()
+        thread.join()
+        service.connect()
+        with pytest.raises(KernelLimitReached):
+            service.connect()
+        assert stays.state is State.OPEN
+
+
+async def test_one_that_restarts_does_not_make_room() -> None:
+    """Its pages were sent away by that, and come back in a moment."""
+    gate = threading.Event()
+    async with serving(kernel_max_count=2, kernel_max_disconnected=1) as service:
+        restarts, waits = await service.opened(), await service.opened()
+        restarts.on_close(lambda: gate.wait(PATIENCE_S))
+        restarting = asyncio.wrap_future(restarts.restart())
+        leave(restarts)
+        service.clock.advance(1)
+        leave(waits)
+        assert waits.state is State.OPEN
+        service.connect()
+        assert (restarts.state, waits.state) == (State.RESTARTING, State.CLOSING)
+        gate.set()
+        await restarting
+
+
+async def test_nobody_goes_for_one_that_cannot_be_made() -> None:
+    """The error reaches the caller, and the one that waits goes on waiting."""
+
+    def fail(_handle: object) -> object:
+        raise MemoryError("no room")
+
+    async with serving(threads=False, kernel_max_count=1) as service:
+        context = service.connect()
+        leave(context)
+        service.registry._make_host = fail  # type: ignore[assignment]
+        with pytest.raises(MemoryError):
+            service.connect()
+        assert context.state is State.OPEN
 
 
 async def test_no_more_kernels_wait_than_may() -> None:

@@ -180,6 +180,13 @@ def test_secrets_are_hidden_in_the_repr() -> None:
     assert "s3cret" not in shown
 
 
+@pytest.mark.parametrize("blank", [" ", ",", " , "])
+def test_keys_without_a_key_are_refused(blank: str) -> None:
+    """A random one would be a surprise."""
+    with pytest.raises(InvalidSettings, match="no key in it"):
+        Settings(session_secret_key=blank)
+
+
 @pytest.mark.parametrize(("length", "taken"), [(15, False), (16, True), (17, True)])
 def test_a_short_key_is_refused(length: int, *, taken: bool) -> None:
     """Below sixteen characters a key could be guessed."""

@@ -179,8 +179,11 @@ class Histories(RuleBasedStateMachine):
         opened: list[Kernel] = []
 
         def connect() -> None:
-            waiting = [kernel for kernel in self.all if kernel.due is not None]
-            makes_room = min(waiting, key=lambda kernel: kernel.waits_since) if waiting else None
+            is_open = [kernel for kernel in self.all if kernel.context.state is State.OPEN]
+            waiting = [kernel for kernel in is_open if kernel.due is not None]
+            leaving = [kernel for kernel in self.all if kernel.evicted and "R" not in kernel.log]
+            can = waiting and len(leaving) < LIMIT
+            makes_room = min(waiting, key=lambda kernel: kernel.waits_since) if can else None
             is_full = len(self.registry._admission) >= LIMIT
             if is_full and makes_room is None:
                 self.refused += 1

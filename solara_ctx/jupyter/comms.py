@@ -45,8 +45,8 @@ class KernelComm(BaseComm):
         self.page_id = page_id
         """The page that the comm connects with, `None` for one that every page hears."""
         self.opening: CommMessage | None = None
-        """What some pages were not told of the comm when it was opened, as the states of all widgets would tell them;
-        `None` once a widget of ours has it, which is in those states, and where all were told.
+        """How it was opened, for pages that will ask for the states of all widgets; `None` once a widget of ours has
+        it, which is in those states.
         """
         super().__init__(**options)
 
@@ -135,10 +135,10 @@ class KernelComm(BaseComm):
 
     def _publish_of_widget(self, host: "KernelHost", message: "CommMessage") -> None:
         session = host.session
-        # A page begins to hear under the same lock: it is told of the comm by this message, or by the kept opening.
+        # A page begins to hear under the same lock: it is told of the comm by this message, or by its kept opening.
         with session.hearing:
             if message.msg_type == "comm_open":
-                self.opening = message if session.somebody_hears_later() else None
+                self.opening = message
             elif self.opening is not None:
                 # A widget of ours has its comm before it says anything. This one is somebody else's, an anywidget's for
                 # example, and in no message with all states.

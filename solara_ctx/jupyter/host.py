@@ -110,12 +110,14 @@ class KernelHost:
     def hear_widgets(self, page_id: str) -> None:
         """That page is about to take the states of all widgets, and hears of every change from now on."""
         with self.session.hearing:
-            if not self.session.hear_widgets(page_id):
-                return
+            self.session.hear_widgets(page_id)
             for comm in list(self.comm_manager.comms.values()):
                 # Of a widget that a thread is just making, or that is none of ours: not in the states.
                 if isinstance(comm, KernelComm) and comm.opening is not None:
-                    comm.opening.send(self.session, ToPage(page_id, "iopub"))
+                    try:
+                        comm.opening.send(self.session, ToPage(page_id, "iopub"))
+                    except Exception as error:  # noqa: BLE001 - what it holds is the user's, and may have changed since
+                        self.reporter.user_error(error, f"the opening of a comm for {comm.target_name}")
 
     def receive(self, page_id: str, frame: str | bytes) -> None:
         """Handle one frame that the page sent."""

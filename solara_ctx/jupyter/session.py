@@ -117,17 +117,11 @@ class KernelSession(Session):
         """Send to that page too; its older sink is forgotten.  Loop only."""
         self._sinks = {**self._sinks, page_id: sink}
 
-    def hear_widgets(self, page_id: str) -> bool:
-        """From now on that page hears of widgets; whether it did not so far.  Holding `hearing`."""
+    def hear_widgets(self, page_id: str) -> None:
+        """From now on that page hears of widgets.  Holding `hearing`."""
         sink = self._sinks.get(page_id)
-        if sink is None or sink.hears_widgets:
-            return False
-        sink.hears_widgets = True
-        return True
-
-    def somebody_hears_later(self) -> bool:
-        """Whether there is a page that does not hear of widgets yet.  Holding `hearing`."""
-        return any(not sink.hears_widgets for sink in self._sinks.values())
+        if sink is not None:
+            sink.hears_widgets = True
 
     def disconnect(self, page_id: str, sink: Sink) -> None:
         """Stop sending to that sink, if it is still the newest of its page.  Loop only."""

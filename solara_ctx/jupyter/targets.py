@@ -13,6 +13,7 @@ from ipywidgets.widgets.widget import _remove_buffers
 
 from solara_ctx.jupyter import wire
 from solara_ctx.jupyter.comms import KernelComm
+from solara_ctx.jupyter.session import ToPage
 
 Json = dict[str, Any]
 
@@ -92,16 +93,19 @@ class ControlTarget:
         comm, data = reference(), message["content"].get("data")
         if not isinstance(data, dict) or data.get("method") != "request_states":
             raise BadMessage("a message with an unknown method on the widget control comm")
-        if comm is None:
+        host = None if comm is None else comm.host
+        if comm is None or comm.page_id is None or host is None:
             return
-        if comm.page_id is not None and comm.host is not None:
-            comm.host.hear_widgets(comm.page_id)
+        host.hear_widgets(comm.page_id)
         with self._watching() as updated:
             states = dict(self._states())
             try:
                 _send_states(comm, states)
             except (TypeError, ValueError):
                 _send_states(comm, dict(self._writable(states)))
+        # One that was closed in between: the page heard of its end first, and has it now.
+        for model_id in states.keys() - self._widgets.keys():
+            host.session.send(ToPage(comm.page_id, "iopub"), "comm_close", {"comm_id": model_id, "data": {}})
         # A thread may have sent an update after we had read the state and before we sent it: the page then has the
         # older value last, and for a progress bar that is done it would stay the last.
         for model_id in updated:

@@ -49,7 +49,11 @@ class KernelsApi:
     async def _list(self, request: Request) -> Response:
         session_id = self._sessions.find(request)
         kernels = [] if session_id is None else self._registry.of_session(session_id)
-        own = [_model(context) for context in kernels if context.user == user_of(request)]
+        try:
+            user = user_of(request)
+        except KernelContextError as error:
+            return _refuse(refusal_for(error))
+        own = [_model(context) for context in kernels if context.user == user]
         return JSONResponse(own, headers=_NO_STORE)
 
     async def _issue(self, request: Request) -> Response:

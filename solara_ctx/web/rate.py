@@ -1,7 +1,9 @@
 """How fast somebody may go on, after a start as fast as they like.  Pure; the caller brings the time."""
 
-# So much of what may come in a second may come at once: after a pause, a page sends all that it has kept.
+# So much of what may come in a second may come at once.
 _BURST_S = 2.0
+# And never less: a page that has its connection back sends what it has kept, 200 messages, and asks its questions.
+_BURST = 300.0
 
 
 class RateLimit:
@@ -16,7 +18,7 @@ class RateLimit:
 
     def __init__(self, per_s: float | None, now: float) -> None:
         self._per_s = per_s or 0.0
-        self._most = self._left = self._per_s * _BURST_S
+        self._most = self._left = max(_BURST, self._per_s * _BURST_S)
         self._at = now
 
     def allows(self, now: float) -> bool:

@@ -7,6 +7,7 @@ from solara_ctx.errors import (
     InvalidKernelId,
     KernelContextError,
     KernelLimitReached,
+    NamelessUser,
     SessionMismatch,
     UserMismatch,
 )
@@ -69,6 +70,8 @@ def refusal_for(error: KernelContextError) -> Refusal:
             return Refusal(403, "foreign-session", str(error))
         case UserMismatch():
             return Refusal(403, "foreign-user", str(error))
+        case NamelessUser():
+            return Refusal(403, "nameless-user", str(error))
         case InvalidKernelId():
             return Refusal(403, "invalid-kernel-id", str(error))
         case _:

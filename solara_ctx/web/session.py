@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from solara_ctx.errors import InvalidKernelId
+from solara_ctx.errors import InvalidKernelId, NamelessUser
 from solara_ctx.web.paths import mount_url
 
 COOKIE_NAME = "solara-session-id"
@@ -103,14 +103,20 @@ def _signature(key: bytes, purpose: str, parts: tuple[bytes, ...]) -> bytes:
 def user_of(connection: HTTPConnection) -> str | None:
     """The user as whom the host app has authenticated the request, `None` for nobody.
 
+    Raises:
+        NamelessUser: nothing tells that user from others.
+
     Starlette's `AuthenticationMiddleware`, and what is made like it, leaves the user in the scope.  Its `identity` is
     for telling users apart; `SimpleUser` has a `display_name` only.
     """
     user: object = connection.scope.get("user")
     if not _trait(user, "is_authenticated"):
         return None
-    identity = _trait(user, "identity")
-    return str(_trait(user, "display_name") if identity is None else identity)
+    for name in ("identity", "display_name"):
+        value = _trait(user, name)
+        if value not in {None, ""}:
+            return str(value)
+    raise NamelessUser(type(user).__name__)
 
 
 def _trait(user: object, name: str) -> object:

@@ -221,7 +221,8 @@ def test_a_text_that_grows_is_found(more: Any) -> None:
 
     grower = only(observe(write))
     assert grower.kind == "value"
-    assert grower.per_step == HEAVY_BYTES
+    # What else is large in the process comes and goes.
+    assert grower.per_step == pytest.approx(HEAVY_BYTES, rel=0.25)
     assert "TEXT" in grower.place
 
 

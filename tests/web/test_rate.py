@@ -11,23 +11,28 @@ def allowed(limit: RateLimit, times: list[float]) -> list[bool]:
 
 def test_a_burst_is_let_through_and_what_exceeds_it_is_not() -> None:
     """Two seconds' worth at once, and then no faster than the rate."""
-    limit = RateLimit(10, now=100.0)
-    assert allowed(limit, [100.0] * 21) == [True] * 20 + [False]
-    assert allowed(limit, [100.09, 100.11, 100.12]) == [False, True, False]
+    limit = RateLimit(1000, now=100.0)
+    assert allowed(limit, [100.0] * 2001) == [True] * 2000 + [False]
+    assert allowed(limit, [100.0009, 100.0011, 100.0012]) == [False, True, False]
+
+
+def test_a_small_rate_leaves_room_for_what_a_page_has_kept() -> None:
+    """It would be cut off for coming back, and again."""
+    assert allowed(RateLimit(1, now=0.0), [0.0] * 301) == [True] * 300 + [False]
 
 
 @pytest.mark.parametrize(("per_s", "kept_up"), [(9.9, True), (10.0, True), (10.5, False)])
 def test_whoever_keeps_to_the_rate_goes_on_for_ever(per_s: float, kept_up: bool) -> None:
     """At the rate and below it; a little above it, not."""
     limit = RateLimit(10, now=0.0)
-    assert all(allowed(limit, [number / per_s for number in range(1, 2000)])) is kept_up
+    assert all(allowed(limit, [number / per_s for number in range(1, 20_000)])) is kept_up
 
 
 def test_a_pause_gives_back_no_more_than_the_burst() -> None:
     """However long it was."""
-    limit = RateLimit(10, now=0.0)
-    allowed(limit, [0.0] * 21)
-    assert allowed(limit, [1000.0] * 21) == [True] * 20 + [False]
+    limit = RateLimit(1000, now=0.0)
+    allowed(limit, [0.0] * 2001)
+    assert allowed(limit, [1000.0] * 2001) == [True] * 2000 + [False]
 
 
 def test_without_a_rate_everything_is_let_through() -> None:

@@ -7,7 +7,7 @@ from starlette.authentication import BaseUser, SimpleUser, UnauthenticatedUser
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from solara_ctx.errors import InvalidKernelId
+from solara_ctx.errors import InvalidKernelId, NamelessUser
 from solara_ctx.web.session import COOKIE_NAME, KernelIds, Sessions, Signer, origin_allowed, user_of
 
 KEY = b"a key of sixteen bytes and more"
@@ -199,6 +199,13 @@ class Member(BaseUser):
     identity = "42"
 
 
+class Nobody(BaseUser):
+    """A user who is signed in, and has no name."""
+
+    is_authenticated = True
+    display_name = ""
+
+
 class Bare(BaseUser):
     """A user class that implements nothing."""
 
@@ -212,9 +219,17 @@ class Bare(BaseUser):
         ({"user": SimpleUser("ann")}, "ann"),
         ({"user": Member()}, "42"),
         ({"user": Bare()}, None),
+        ({"user": Nobody()}, NamelessUser),
         ({"user": "a name only"}, None),
     ],
 )
-def test_the_user_is_whom_the_host_app_has_authenticated(scope: dict[str, object], user: str | None) -> None:
+def test_the_user_is_whom_the_host_app_has_authenticated(
+    scope: dict[str, object], user: str | type[Exception] | None
+) -> None:
     """By what tells users apart, else by the name; of who is not authenticated, or is no user object, nothing."""
-    assert user_of(HTTPConnection({"type": "http", "headers": [], **scope})) == user
+    asked = HTTPConnection({"type": "http", "headers": [], **scope})
+    if isinstance(user, type):
+        with pytest.raises(user):
+            user_of(asked)
+    else:
+        assert user_of(asked) == user

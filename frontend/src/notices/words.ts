@@ -31,6 +31,10 @@ const ENDED: Readonly<Record<string, Words>> = {
     title: "You have been signed out",
     text: "Signing in again is needed before the page can go on.",
   },
+  "foreign-user": {
+    title: "This page belongs to somebody else",
+    text: "Another user has signed in or out in this browser since it was opened.",
+  },
   "no-session": {
     title: UNKNOWN.title,
     text: `${UNKNOWN.text} If this comes back, please check that the browser accepts cookies from this site.`,

@@ -25,10 +25,6 @@ export class Held {
     return true;
   }
 
-  get isEmpty(): boolean {
-    return this.#entries.length === 0;
-  }
-
   /** Take everything out, in order: what is still meant, and what is too old. */
   take(now: number): { readonly fresh: KernelMessage.IMessage[]; readonly stale: KernelMessage.IMessage[] } {
     const entries = this.#entries;

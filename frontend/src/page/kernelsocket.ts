@@ -42,7 +42,7 @@ export function exactBuffers(message: KernelMessage.IMessage): KernelMessage.IMe
 export class KernelSocket {
   readonly #now: () => number;
   readonly #isGreeting: (message: KernelMessage.IMessage) => boolean;
-  readonly #asked: () => void;
+  readonly #asked: (id: string) => void;
   readonly #held = new Held();
   /** Sent, and the kernel has not reported idle yet. */
   readonly #inFlight = new Map<string, KernelMessage.IMessage>();
@@ -53,9 +53,13 @@ export class KernelSocket {
   /**
    * @param now Milliseconds, monotonic.
    * @param isGreeting Whether a message may be sent before it is known what the connection leads to.
-   * @param asked Called when something is sent, or held, that the kernel will answer.
+   * @param asked Called with the id of each message that is sent, or held; of each there will be an idle.
    */
-  constructor(now: () => number, isGreeting: (message: KernelMessage.IMessage) => boolean, asked: () => void) {
+  constructor(
+    now: () => number,
+    isGreeting: (message: KernelMessage.IMessage) => boolean,
+    asked: (id: string) => void,
+  ) {
     this.#now = now;
     this.#isGreeting = isGreeting;
     this.#asked = asked;
@@ -111,11 +115,6 @@ export class KernelSocket {
     return this.#inFlight.size > 0;
   }
 
-  /** Whether something waits for an answer, or to be sent. */
-  get isBusy(): boolean {
-    return this.isAwaited || !this.#held.isEmpty;
-  }
-
   lost(): void {
     this.#mode = { kind: "down" };
     const unanswered = [...this.#inFlight.values()];
@@ -166,13 +165,13 @@ export class KernelSocket {
       const { connection } = this.#mode;
       if (connection.send(serialize(exactBuffers(message), connection.protocol))) {
         this.#inFlight.set(message.header.msg_id, message);
-        this.#asked();
+        this.#asked(message.header.msg_id);
         return;
       }
     }
     // A greeting belongs to its connection; the next one makes its own.
     if (this.#isGreeting(message) || isInfoRequestMsg(message)) return;
-    if (this.#held.add(message, this.#now())) this.#asked();
+    if (this.#held.add(message, this.#now())) this.#asked(message.header.msg_id);
     else this.#release(message);
   }
 

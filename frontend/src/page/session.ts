@@ -1,5 +1,6 @@
 /** The page and its kernel: what is said at each connection, and how the page catches up. */
 import type { Kernel, KernelMessage } from "@jupyterlab/services";
+import { isStatusMsg } from "@jupyterlab/services/lib/kernel/messages";
 import type { PageConfig } from "../config";
 import type { Connection, LinkListener } from "../connection/link";
 import type { PageResult } from "../connection/state";
@@ -44,6 +45,8 @@ export class PageSession implements LinkListener {
     now: () => Date.now(),
   });
   #connection: Connection | null = null;
+  /** The messages whose answers have not all been acted upon. */
+  readonly #unanswered = new Set<string>();
   /** The run of the page function that the page shows. */
   #run: string | null = null;
   #answer: PageAnswer | null = null;
@@ -55,20 +58,28 @@ export class PageSession implements LinkListener {
 
   constructor(options: SessionOptions) {
     this.#options = options;
-    // For scripts that drive the page: true from the turn of a click on, until the answer has been acted upon. No
-    // attribute: that makes the browser draw a frame for nothing, after which the answer's comes 0.2 ms later.
-    const busy = (yes: boolean) => void Object.assign(options.root, { solaraBusy: yes });
     this.#socket = new KernelSocket(
       () => performance.now(),
       isGreeting,
-      () => busy(true),
+      (id) => this.#busy(this.#unanswered.add(id)),
     );
     this.#kernel = connectKernel(options.config, this.#socket);
     // Told of each message once those before it have been handled, which may load a widget's program first.
-    this.#kernel.iopubMessage.connect(() => busy(this.#socket.isBusy));
+    this.#kernel.iopubMessage.connect((_, msg) => {
+      if (!isStatusMsg(msg) || msg.content.execution_state !== "idle" || !("msg_id" in msg.parent_header)) return;
+      if (this.#unanswered.delete(msg.parent_header.msg_id)) this.#busy(this.#unanswered);
+    });
     this.#manager = new WidgetManager(this.#kernel);
     this.#roots = new Roots(this.#manager, options.root, options.signal);
     loadIconsWhenNeeded(options.root, options.signal);
+  }
+
+  /**
+   * For scripts that drive the page: true from the turn of a click on, until its answer has been acted upon. No attribute:
+   * that makes the browser draw a frame for nothing, after which the answer's comes 0.2 ms later.
+   */
+  #busy(unanswered: ReadonlySet<string>): void {
+    Object.assign(this.#options.root, { solaraBusy: unanswered.size > 0 });
   }
 
   /** Whether the page shows a run of the page function. */

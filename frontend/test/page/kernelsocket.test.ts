@@ -13,7 +13,7 @@ let now: number;
 let socket: KernelSocket;
 let face: WebSocket;
 let received: KernelMessage.IMessage[];
-let asked: number;
+let asked: string[];
 
 /** A connection that keeps what is sent. */
 class FakeConnection implements Connection {
@@ -37,13 +37,11 @@ class FakeConnection implements Connection {
 beforeEach(() => {
   now = 0;
   received = [];
-  asked = 0;
+  asked = [];
   socket = new KernelSocket(
     () => now,
     (it) => it.header.msg_type === "comm_open",
-    () => {
-      asked += 1;
-    },
+    (id) => asked.push(id),
   );
   const { WebSocket: Socket } = socket.settings;
   face = new Socket("ignored");
@@ -239,25 +237,15 @@ test("of a view into a larger buffer only the view travels", () => {
   expect(sizes).toEqual([[2, 3], [1, 2, 3, 4, 5], [5]]);
 });
 
-test("it tells when something is asked, and knows until when it is answered", () => {
+test("it tells what is sent or held, and knows whether an answer is awaited", () => {
   socket.opened(new FakeConnection(), false);
   const [first = "", second = ""] = send(update(1), update(2));
-  expect(asked).toBe(2);
   socket.frame(idle(first));
-  socket.frame(idle(first));
-  expect([socket.isAwaited, socket.isBusy]).toEqual([true, true]);
+  expect(socket.isAwaited).toBe(true);
   socket.frame(idle(second));
-  expect([socket.isAwaited, socket.isBusy]).toEqual([false, false]);
-});
-
-test("what is held is not awaited, and busy all the same", () => {
-  socket.opened(new FakeConnection(), false);
-  send(update(1));
+  expect(socket.isAwaited).toBe(false);
   socket.lost();
-  expect([socket.isAwaited, socket.isBusy]).toEqual([false, false]);
-  send(update(2));
-  expect([socket.isAwaited, socket.isBusy]).toEqual([false, true]);
-  expect(asked).toBe(2);
-  socket.discard();
-  expect(socket.isBusy).toBe(false);
+  const [third] = send(update(3));
+  expect(socket.isAwaited).toBe(false);
+  expect(asked).toEqual([first, second, third]);
 });
