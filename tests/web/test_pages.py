@@ -81,6 +81,7 @@ def test_the_html_carries_the_config_and_no_inline_script(tmp_path: Path) -> Non
     assert '<link rel="modulepreload" href="/sub/static/chunk-3.js">' in html
     assert not re.search(r"<script(?![^>]*(src=|type=\"application/json\"))", html)
     assert response.headers["cache-control"] == "no-store"
+    assert response.headers["referrer-policy"] == "same-origin"
 
 
 def test_each_rendering_is_another_page(tmp_path: Path) -> None:
