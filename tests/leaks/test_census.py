@@ -191,3 +191,11 @@ def test_an_empty_census_is_one() -> None:
     """For whoever fills it himself."""
     empty = Census()
     assert (len(empty.containers), empty.types, empty.counts, empty.heavy, list(empty.objects)) == (0, {}, {}, {}, [])
+
+
+def test_a_census_does_not_count_itself() -> None:
+    """What it notes takes the more room the more there is, in jumps."""
+    census = Census.take()
+    own = [census.objects, *(value for value in vars(census.containers).values() if isinstance(value, array))]
+    assert len(own) == 6
+    assert not census.heavy.keys() & set(map(id, own))
