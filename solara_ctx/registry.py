@@ -4,11 +4,9 @@ import asyncio
 import hmac
 import logging
 import threading
-from collections import Counter
 from collections.abc import (
     Awaitable,
     Callable,
-    Collection,
     Coroutine,
     ItemsView,
     Iterable,
@@ -21,10 +19,11 @@ from typing import NamedTuple
 
 from solara_ctx.admission import Admission
 from solara_ctx.claims import ReportFuture
-from solara_ctx.clock import Clock, LoopClock, in_turns, wait_within
+from solara_ctx.clock import Clock, LoopClock
 from solara_ctx.context import VirtualKernelContext
 from solara_ctx.cull_timer import CullTimer
 from solara_ctx.current import Handle
+from solara_ctx.draining import close_all
 from solara_ctx.ended import EndedKernels
 from solara_ctx.errors import (
     ContextClosed,
@@ -37,10 +36,13 @@ from solara_ctx.hooks import Hook
 from solara_ctx.lifecycle import CloseReason, State
 from solara_ctx.lifecycle_tasks import LifecycleTasks
 from solara_ctx.ports import Host, Ids, NoWatch, Sink, Watch
+from solara_ctx.room import Room
 from solara_ctx.run import PageFunction, StartHook
 from solara_ctx.settings import Settings
+from solara_ctx.signed_out import SignedOut
 from solara_ctx.stats import KernelStats, RegistryStats, WorkerStats
 from solara_ctx.teardown import CloseReport, Closers
+from solara_ctx.totals import Totals
 from solara_ctx.workers import WorkerPool
 
 log = logging.getLogger(__name__)
@@ -70,10 +72,9 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         self._admission = Admission(settings)
         self._ended = EndedKernels(at_least_s=settings.kernel_connect_timeout)
         self._lifecycle_tasks = LifecycleTasks(self._close_closers_when_idle)
-        self._started_total = self._restarted_total = self._abandoned_total = 0
-        self._closed_total: Counter[str] = Counter()
+        self._totals = Totals()
         self._draining = self._drained = False
-        self._signed_out: dict[str, float] = {}
+        self._signed_out = SignedOut(settings.kernel_connect_timeout)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._scrub_threads: Callable[[set[int]], None] = _leave_threads_alone
         self._watch: Callable[[str, str, str], Watch] = _watch_nothing
@@ -133,6 +134,7 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         self._watch = watch or _watch_nothing
         self._draining = self._drained = False
         self._culls = CullTimer(self.clock, self._loop, self._cull)
+        self._room = Room(self._admission, self._contexts, self._culls)
 
     def begin_drain(self) -> None:
         """Let no new kernel in."""
@@ -156,35 +158,8 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
             The kernels that were not closed in time; each is named in the log.
         """
         self.begin_drain()
-        until = self.clock.now() + self.settings.kernel_drain_timeout
-        # By their ids: held to the end, thousands of kernels would be freed in the same turn of the loop.
-        closing: set[asyncio.Future[CloseReport]] = set()
-
-        def close(kernel_id: str) -> None:
-            context = self._contexts.get(kernel_id)
-            if context is not None:
-                future = asyncio.wrap_future(context.close(reason))
-                if each is not None:
-                    each(context)
-                closing.add(future)
-                future.add_done_callback(closing.discard)
-
-        await in_turns(close, list(self._contexts))
-        if begun is not None:
-            await begun()
-        while closing:
-            future = next(iter(closing))
-            if not await wait_within(self.clock, future, until - self.clock.now()):
-                break
-            # It may be done without having told so yet: its callbacks have their turn later.
-            closing.discard(future)
-        late = list(self._contexts.values())
-        for context in late:
-            log.error(
-                "kernel %s was not closed within SOLARA_KERNEL_DRAIN_TIMEOUT (%g s)",
-                redact(context.id),
-                self.settings.kernel_drain_timeout,
-            )
+        within_s = self.settings.kernel_drain_timeout
+        late = await close_all(self._contexts, reason, clock=self.clock, within_s=within_s, each=each, begun=begun)
         self.workers.close()
         self._drained = True
         self._close_closers_when_idle()
@@ -216,7 +191,7 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         Raises:
             KernelLimitReached: there is no room for one more kernel.
         """
-        _ = self._who_makes_room(session_id)  # nobody yet: the page may never connect
+        _ = self._room.who_makes_it(session_id)  # nobody yet: the page may never connect
         return self._ids.issue(session_id)
 
     def find(self, kernel_id: str, session_id: str, user: str | None = None) -> VirtualKernelContext | None:
@@ -272,14 +247,15 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         if context is None:
             if self._draining:
                 raise ContextClosed(kernel_id, doing="start", reason=CloseReason.SERVER_SHUTDOWN)
-            if user is not None and self._was_signed_out(user, kernel_id):
+            age_s = self.settings.kernel_connect_timeout - self._ids.remaining_s(kernel_id)
+            if self._signed_out.since(user, self.clock.now() - age_s):
                 raise ContextClosed(kernel_id, doing="start", reason=CloseReason.SIGNED_OUT)
-            makes_room = self._who_makes_room(session_id)
+            makes_room = self._room.who_makes_it(session_id)
             context = VirtualKernelContext(kernel_id, session_id, owner=self, page=page, user=user)
             self._contexts[kernel_id] = context
-            self._evict(makes_room)
+            self._room.evict(makes_room)
             self._admission.let_in(session_id, kernel_id)
-            self._started_total += 1
+            self._totals.started += 1
             log.debug("kernel %s started", redact(kernel_id))
         return Connection(context, context.page_connect(page_id, sink))
 
@@ -306,55 +282,13 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
             raise TypeError(
                 f"name the user as `VirtualKernelContext.user` does, by a string, not {type(user).__name__}"
             )
-        now = self.clock.now()
-        recent = {name: at for name, at in self._signed_out.items() if now - at < self.settings.kernel_connect_timeout}
-        # Also of pages that were loaded before, and have not connected yet.
-        self._signed_out = {**recent, user: now}
+        # First, for pages that were loaded before and have not connected yet.
+        self._signed_out.add(user, self.clock.now())
         return [context.close(reason) for context in self._contexts.copy().values() if context.user == user]
-
-    def _was_signed_out(self, user: str, kernel_id: str) -> bool:
-        """Whether that id was issued before the user signed out."""
-        at = self._signed_out.get(user)
-        age_s = self.settings.kernel_connect_timeout - self._ids.remaining_s(kernel_id)
-        return at is not None and self.clock.now() - age_s <= at
 
     def has_room(self) -> bool:
         """Whether a kernel of a new session would be let in."""
-        shortage = self._admission.shortage()
-        return shortage is None or self._longest_waiting(shortage.candidates) is not None
-
-    def _who_makes_room(self, session_id: str) -> str | None:
-        """The kernel that has to go for one more of that session, if there are too many.
-
-        Raises:
-            KernelLimitReached: there are, and none waits for its page.
-        """
-        shortage = self._admission.shortage(session_id)
-        if shortage is None:
-            return None
-        kernel_id = self._longest_waiting(shortage.candidates)
-        if kernel_id is None:
-            raise self._admission.refuse(shortage)
-        return kernel_id
-
-    def _evict(self, kernel_id: str | None) -> None:
-        context = None if kernel_id is None else self._contexts.get(kernel_id)
-        if context is not None:
-            log.info("kernel %s makes room: it has waited longest for its page", redact(context.id))
-            # From now on, although its hooks may take a moment: whoever comes need not wait for them.
-            self._admission.leaves(context.session_id, context.id)
-            # Now, as its close may have been asked for by a thread, and would come to that later only.
-            self._culls.cancel(context.id)
-            context.close(CloseReason.EVICTED)
-
-    def _longest_waiting(self, candidates: Collection[str] | None = None) -> str | None:
-        kernel_id = self._culls.longest_waiting(candidates)
-        if kernel_id is not None and self._contexts[kernel_id].state is not State.OPEN:
-            # It restarts, and its pages come back in a moment. There are few of those.
-            every = self._contexts if candidates is None else candidates
-            is_open = (each for each in every if self._contexts[each].state is State.OPEN)
-            kernel_id = self._culls.longest_waiting(is_open)
-        return kernel_id
+        return self._room.is_left()
 
     def on_start(self, hook: StartHook) -> Callable[[], None]:
         """Call *hook* in every kernel before its page function; what it returns is registered with `on_close`.
@@ -387,11 +321,11 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
             limit_per_session=self.settings.kernel_max_per_session,
             limit_disconnected=self.settings.kernel_max_disconnected,
             limit_memory=self.settings.memory_limit,
-            started_total=self._started_total,
-            closed_total=dict(self._closed_total),
-            restarted_total=self._restarted_total,
+            started_total=self._totals.started,
+            closed_total=self._totals.closed,
+            restarted_total=self._totals.restarted,
             refused_total=self._admission.refused_total,
-            abandoned_steps_total=self._abandoned_total,
+            abandoned_steps_total=self._totals.abandoned_steps,
         )
 
     def kernel_stats(self) -> list[KernelStats]:
@@ -423,11 +357,8 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         """Let a kernel be culled after the timeout, counted from now."""
         future = self._culls.schedule(kernel_id, self.settings.kernel_cull_timeout)
         limit = self.settings.kernel_max_disconnected
-        if limit is not None and len(self._culls) > limit and not self._draining:
-            # Without those that restart: their pages come back in a moment.
-            waiting = [each for each in self._culls if self._contexts[each].state is State.OPEN]
-            if len(waiting) > limit:
-                self._evict(self._culls.longest_waiting(waiting))
+        if limit is not None and not self._draining:
+            self._room.keep_waiting_at_most(limit)
         return future
 
     def cancel_cull(self, kernel_id: str) -> None:
@@ -457,12 +388,7 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
 
     def record(self, report: CloseReport) -> None:
         """Count and log a teardown."""
-        self._abandoned_total += sum(step.abandoned for step in report.steps)
-        if report.reason == CloseReason.RESTART:
-            self._restarted_total += 1
-        else:
-            self._closed_total[report.reason] += 1
-        log.info("kernel %s: %s, taken down in %.1f ms", report.kernel, report.reason, report.seconds * 1000)
+        self._totals.record(report)
 
     def scrub_threads(self, idents: set[int]) -> None:
         """Hand dead foreign threads to whoever can drop what `threading` keeps of them."""
