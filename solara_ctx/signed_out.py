@@ -1,5 +1,6 @@
 """Which users have signed out lately: a page that they loaded before must not start a kernel afterwards."""
 
+import threading
 from collections.abc import Iterator
 
 
@@ -12,13 +13,15 @@ class SignedOut:
 
     def __init__(self, remember_s: float) -> None:
         self._remember_s = remember_s
-        # Replaced as a whole, as several threads may write.
+        # Held while the table is replaced; it is read without.
+        self._lock = threading.Lock()
         self._at: dict[str, float] = {}
 
     def add(self, user: str, now: float) -> None:
         """A user has signed out."""
-        recent = {name: at for name, at in self._at.items() if now - at < self._remember_s}
-        self._at = {**recent, user: now}
+        with self._lock:
+            recent = {name: at for name, at in self._at.items() if now - at < self._remember_s}
+            self._at = {**recent, user: now}
 
     def since(self, user: str | None, moment: float) -> bool:
         """Whether a user has signed out since *moment*."""
