@@ -61,6 +61,7 @@ class WorkerPool:
         # Each idle thread is parked at a lock of its own, and the last to come is the first to go: the processor's
         # caches have what it needs still (40 of the 260 us of a click), and those that nobody needs end.
         self._parked: list[threading.Lock] = []
+        self._in_turn = False
         self._idle = 0
         self._stuck = 0
         self._starting = False
@@ -115,12 +116,12 @@ class WorkerPool:
         return self._recover_one
 
     def fix(self, threads: int) -> None:
-        """Have *threads* threads from now on, all of them at once, and let none end for want of work.
+        """Have *threads* threads from now on, all of them at once, of which none ends for want of work, and which take turns.
 
-        For whoever measures: otherwise their number, and what there is per thread, depends on chance.
+        For whoever measures: otherwise their number, and when there is what each thread has, depends on chance.
         """
         with self._lock:
-            self._limit, self._idle_s = threads, None
+            self._limit, self._idle_s, self._in_turn = threads, None, True
             missing = max(0, threads - (self._threads - self._stuck))
             self._threads += missing
             # Those that wait by the old rules wait by these from now on, or end.
@@ -137,7 +138,7 @@ class WorkerPool:
     def _wake_one(self) -> None:
         """Wake the thread that was parked last, if there is one; the lock is held."""
         if self._parked:
-            self._parked.pop().release()
+            self._parked.pop(0 if self._in_turn else -1).release()
 
     def _wake_all(self) -> None:
         """The lock is held."""

@@ -520,3 +520,21 @@ def test_a_surplus_thread_that_is_woken_sends_another() -> None:
     assert job.thread is other.thread
     job.let_go.set()
     pool.close()
+
+
+def test_a_fixed_number_of_threads_takes_turns() -> None:
+    """What each of them has is there soon, and not when chance has it."""
+    pool = WorkerPool(8)
+    pool.fix(3)
+    until(lambda: len(pool._parked) == 3)
+    threads = []
+    for _ in range(6):
+        job = Blocking()
+        job.let_go.set()
+        pool.submit(job)
+        assert job.has_begun()
+        threads.append(job.thread)
+        until(lambda: len(pool._parked) == 3)
+    assert len(set(threads[:3])) == 3
+    assert threads[3:] == threads[:3]
+    pool.close()
