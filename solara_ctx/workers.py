@@ -116,7 +116,7 @@ class WorkerPool:
         return self._recover_one
 
     def fix(self, threads: int) -> None:
-        """Have *threads* threads from now on, all of them at once, of which none ends for want of work.  They take turns.
+        """Have *threads* threads from now on, all of them at once: none ends for want of work, and they take turns.
 
         For whoever measures: otherwise their number, and when there is what each thread has, depends on chance.
         """
