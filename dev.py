@@ -340,18 +340,28 @@ def docs(arguments: list[str]) -> None:
 
 
 def matrix(arguments: list[str]) -> None:
-    """Run the unit tests on every other CPython >= 3.11 of this machine, each in a venv of its own."""
+    """Run the unit tests on every other CPython >= 3.11 of this machine, each in a venv of its own; with `--newest` on
+    the newest only: between that one and the oldest, with which everything else runs, little breaks by itself.
+    """
+    newest, arguments = arguments[:1] == ["--newest"], [word for word in arguments if word != "--newest"]
     main = environment()
     here = ask(main.python, "-c", DESCRIBE)
-    others = {version: path for version, path in interpreters().items() if version != here}
+    found = [(version, path) for version, path in interpreters().items() if version != here]
+    others = dict(found[-1:] if newest else found)
     say(f"other interpreters: {', '.join(f'{v} ({p})' for v, p in others.items()) or 'none, nothing to do'}")
     if not others:
         return
     pythons = [Environment(ROOT / f".venv-{each}", base=path).install("unit").python for each, path in others.items()]
     say("unit tests on all of them, at the same time")
-    usual = [["tests", *(f"--ignore={file}" for file in (*LEFT_OUT, GROWTH))], [GROWTH]]
+    elsewhere = [*LEFT_OUT, GROWTH, *BESIDE]
+    usual = [
+        [["-m", "not thorough", "tests", *(f"--ignore={path}" for path in elsewhere)]],
+        [["-m", "not thorough", *BESIDE, *(f"--ignore={path}" for path in (*LEFT_OUT, GROWTH))], [GROWTH]],
+    ]
     lanes: list[list[Command]] = [
-        [(python, "-m", "pytest", *words) for words in ([arguments] if arguments else usual)] for python in pythons
+        [(python, "-m", "pytest", *words) for words in lane]
+        for python in pythons
+        for lane in ([[arguments]] if arguments else usual)
     ]
     run_lanes(*lanes, hint="read the summaries above")
 
@@ -370,6 +380,8 @@ def bench(arguments: list[str]) -> None:
 
 # Looks at the whole process, many times: three times as slow in one that has loaded every test.
 GROWTH = "tests/leaks/test_growth.py"
+# What takes as long as all the rest, and runs beside it.
+BESIDE = ["tests/leakcheck", "tests/leaks", "tests/reclaim", "tests/reload"]
 # Minutes for each interpreter: they open hundreds of sessions and run pytests of their own; and what needs a browser.
 LEFT_OUT = [f"tests/leakcheck/test_{name}.py" for name in ("browser", "origins", "pytest_plugin", "sessions", "use")]
 

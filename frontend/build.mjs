@@ -4,7 +4,7 @@
  *   node build.mjs [directory]
  *
  * Writes files named by their content, and manifest.json, which says which of them a page has to name:
- * {"entry": script, "styles": [style sheet, …], "preload": [script, …]}.
+ * {"entry": script, "styles": [style sheet, …], "dark": style sheet, "preload": [script, …]}.
  */
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
@@ -15,7 +15,9 @@ import { standIn } from "./standins.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const outdir = resolve(process.argv[2] ?? join(here, "../solara_ctx/web/static"));
-const LAZY_STYLES = ["icons", "output", "math"];
+const LAZY_STYLES = ["icons", "output", "math", "console"];
+/** In every page, for a medium of its own. */
+const DARK_STYLE = "src/styles/dark.css";
 const TARGETS = ["chrome116", "edge116", "firefox124", "safari17.4"]; // the first with AbortSignal.any and inert
 
 /** Of each font only the format that every browser of today reads. */
@@ -125,7 +127,7 @@ async function bundle(options) {
 
 const styles = await bundle({
   ...common,
-  entryPoints: LAZY_STYLES.map((name) => `src/styles/${name}.css`),
+  entryPoints: [...LAZY_STYLES.map((name) => `src/styles/${name}.css`), DARK_STYLE],
   plugins: [woff2Only],
 });
 const scripts = await bundle({
@@ -178,6 +180,7 @@ const session = pathOf(output(scripts, "src/page/session.ts", ".js"));
 const manifest = {
   entry,
   styles: [fileName(outputs[pathOf(entry)].cssBundle)],
+  dark: output(styles, DARK_STYLE),
   preload: [...eager(outputs, pathOf(entry)), session, ...eager(outputs, session)]
     .filter((path, i, all) => all.indexOf(path) === i)
     .map(fileName),

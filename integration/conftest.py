@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Error, Page, async_playwright, expect
 
-from integration.support.cable import Cable
+from integration.support.network import BadNetwork
 from integration.support.server import ServerProcess, uvicorn_command
 from integration.support.threaded import ServerThread
 from integration.support.watch import Watch
@@ -111,12 +111,12 @@ async def serve_here() -> AsyncIterator[Callable[..., Awaitable[ServerThread]]]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def lay_cable() -> AsyncIterator[Callable[[ServerThread], Awaitable[Cable]]]:
+async def lay_cable() -> AsyncIterator[Callable[[ServerThread], Awaitable[BadNetwork]]]:
     """Lay a cable to a server, which the test can pull out."""
     async with contextlib.AsyncExitStack() as cables:
 
-        async def lay(server: ServerThread) -> Cable:
-            return await cables.enter_async_context(Cable(server.url))
+        async def lay(server: ServerThread) -> BadNetwork:
+            return await cables.enter_async_context(BadNetwork(server.url))
 
         yield lay
 

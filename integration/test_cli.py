@@ -7,7 +7,6 @@ from playwright.async_api import Page, expect
 
 from integration.conftest import Launch, Serve
 from integration.support.waiting import wait_until
-from integration.support.watch import Watch
 
 FIRST = '''
 import ipywidgets as widgets
@@ -52,20 +51,6 @@ async def test_run_a_page_of_ones_own(page: Page, launch: Launch, tmp_path: Path
     server = await launch("solara_ctx", "run", str(file), "--port", "0")
     await page.goto(server.url)
     await expect(page.get_by_text("the first version")).to_be_visible()
-
-
-async def test_reload(page: Page, watch: Watch, launch: Launch, tmp_path: Path) -> None:
-    """With `--reload` a change of the file is served by itself."""
-    file = tmp_path / "mine.py"
-    file.write_text(FIRST)
-    server = await launch("solara_ctx", "run", str(file), "--port", "0", "--reload")
-    await page.goto(server.url)
-    await expect(page.get_by_text("the first version")).to_be_visible()
-    watch.allow("WebSocket|ERR_|403|404")
-    file.write_text(FIRST.replace("first", "second"))
-    await expect(page.get_by_role("button", name="Start afresh")).to_be_visible()
-    await page.get_by_role("button", name="Start afresh").click()
-    await expect(page.get_by_text("the second version")).to_be_visible()
 
 
 @pytest.mark.parametrize("key", ["", "a key that all of them have"])

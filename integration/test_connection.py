@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from integration.conftest import Serve
-from integration.support.cable import Cable
+from integration.support.network import BadNetwork
 from integration.support.threaded import ServerThread
 from integration.support.waiting import wait_until
 from integration.support.watch import Watch
@@ -19,7 +19,7 @@ from solara_ctx.leakcheck.pagestate import ANSWERED
 
 LOST = "WebSocket|ERR_"
 ServeHere = Callable[..., Awaitable[ServerThread]]
-LayCable = Callable[[ServerThread], Awaitable[Cable]]
+LayCable = Callable[[ServerThread], Awaitable[BadNetwork]]
 
 
 def label_page() -> widgets.Widget:
@@ -49,7 +49,7 @@ async def test_a_page_that_comes_back_catches_up(
     await page.get_by_role("textbox").fill("typed by the user")
     await page.evaluate("window.sameDocument = true")
     (context,) = app.registry.values()
-    cable.pull()
+    cable.down()
     await wait_until(lambda: PageStatus.CONNECTED not in context.page_status.values())
 
     def change() -> None:
@@ -59,7 +59,7 @@ async def test_a_page_that_comes_back_catches_up(
             inner.children = [widgets.Label("new while away")]
 
     change()
-    cable.plug()
+    cable.up()
     await expect(page.get_by_text("after")).to_be_visible()
     await expect(page.get_by_text("new while away")).to_be_visible()
     await expect(page.get_by_role("textbox")).to_have_value("typed by the user")
@@ -85,9 +85,9 @@ async def test_a_fresh_page_is_told_of_its_widgets_once(
     assert [b"update_states" in frame for frame in heard].count(True) == 1
     assert not [frame for frame in heard if b"comm_open" in frame and b"jupyter.widget" in frame]
     (context,) = app.registry.values()
-    cable.pull()
+    cable.down()
     await wait_until(lambda: PageStatus.CONNECTED not in context.page_status.values())
-    cable.plug()
+    cable.up()
     await wait_until(lambda: PageStatus.CONNECTED in context.page_status.values())
     await expect(page.locator("#solara-app[data-solara-state=open]")).to_be_visible()
     await page.wait_for_function(ANSWERED)
@@ -111,10 +111,10 @@ async def test_a_page_away_for_long_shows_it(
     cable = await lay_cable(server)
     await page.goto(cable.url)
     await expect(page.get_by_text("before")).to_be_visible()
-    cable.pull()
+    cable.down()
     await expect(page.get_by_role("status").get_by_text("econnect")).to_be_visible()
     await wait_until(lambda: len(app.registry) == 0)
-    cable.plug()
+    cable.up()
     await expect(page.get_by_role("button", name="Start afresh")).to_be_visible()
     await page.get_by_role("button", name="Start afresh").click()
     await expect(page.get_by_text("before")).to_be_visible()

@@ -161,7 +161,7 @@ def click(page):
     page.get_by_text("clicked").wait_for()
 
 def test_good(leak_check, page):
-    assert leak_check.browser(app, page, click).by_refcount == 3
+    assert leak_check.browser(app, page, click).by_gc == 0
 
 def test_leaky(leak_check, page):
     leak_check.browser(leaky, page, lambda page: page.get_by_text("kept").wait_for())

@@ -6,7 +6,9 @@ import json
 import secrets
 import threading
 from collections.abc import Awaitable, Callable
+from functools import partial
 
+import httpx2
 import ipywidgets as widgets
 from starlette.applications import Starlette
 from starlette.routing import Mount
@@ -84,6 +86,24 @@ async def test_a_page_that_sends_too_fast_loses_its_connection(serve_here: Serve
         assert len(app.registry) == 2
 
 
+async def test_a_page_that_comes_back_has_no_burst_to_spend_again(serve_here: ServeHere) -> None:
+    """Who was cut off for sending too fast, and who has gone before that, are the same kernel's; others are not."""
+    server, app = await serve_page(serve_here, lambda: None, websocket_max_rate=1)
+    requests = [message("kernel_info_request") for _ in range(200)]
+    async with JupyterClient(server.url) as client, JupyterClient(server.url) as other:
+        async with client.websocket() as socket:
+            await send_all(socket.send, requests)
+            await until_idle(socket, requests[-1]["header"]["msg_id"])
+        async with client.websocket() as socket:
+            with contextlib.suppress(ConnectionClosed):
+                await send_all(socket.send, requests)
+            await socket.wait_closed()
+            assert (socket.close_code, socket.close_reason) == (1008, "too-fast")
+        async with other.websocket() as socket:
+            assert await ask(socket, message("kernel_info_request"))
+        assert len(app.registry) == 2
+
+
 async def send_all(send: Callable[[str], Awaitable[None]], requests: list[dict[str, object]]) -> None:
     for request in requests:
         await send(json.dumps(request))
@@ -124,3 +144,33 @@ async def test_a_page_that_does_not_read_loses_its_connection(serve_here: ServeH
 async def read_on(socket: object) -> None:
     async for _frame in socket:  # type: ignore[attr-defined]
         pass
+
+
+async def test_one_address_loads_pages_no_faster_than_allowed(serve_here: ServeHere) -> None:
+    """A burst, and then 429: for pages and the REST API. Another address, and a page that is there, are not harmed."""
+    server, app = await serve_page(serve_here, lambda: None, kernel_max_issue_rate=1)
+    greedy = {"X-Forwarded-For": "203.0.113.7"}  # which uvicorn believes, from this machine
+    async with (
+        httpx2.AsyncClient(base_url=server.url, headers=greedy) as http,
+        JupyterClient(server.url) as bystander,
+        bystander.websocket() as socket,
+    ):
+        issued = [(await http.post("/api/kernels")).status_code for _ in range(300)]
+        assert issued == [httpx2.codes.CREATED] * 300
+        refused = await until_refused(partial(http.post, "/api/kernels"))
+        assert refused.json()["reason"] == "too-many-pages"
+        page = await until_refused(partial(http.get, "/"))
+        assert "tries again by itself" in page.text
+        assert refused.headers["retry-after"] == page.headers["retry-after"] == "5"
+        assert await ask(socket, message("kernel_info_request"))
+        await bystander.open_page()
+        assert len(app.registry) == 1
+        assert (await bystander.http.get("/resourcez")).json()["kernels"]["refused_total"] == 2
+
+
+async def until_refused(ask_once: Callable[[], Awaitable[httpx2.Response]]) -> httpx2.Response:
+    """Ask until it is too fast: each second that goes by lets one more through."""
+    async with asyncio.timeout(20):
+        while (answer := await ask_once()).status_code != httpx2.codes.TOO_MANY_REQUESTS:
+            pass
+    return answer

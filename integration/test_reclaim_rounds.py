@@ -19,7 +19,7 @@ from starlette.routing import Mount
 from websockets.asyncio.client import ClientConnection
 
 from integration.conftest import Serve
-from integration.support.protocol import JupyterClient, ask, message
+from integration.support.protocol import JupyterClient, ask, click, message, root_of
 from integration.support.server import ServerProcess
 from integration.support.threaded import ServerThread
 from integration.support.waiting import wait_until
@@ -54,11 +54,7 @@ async def one_round(client: JupyterClient) -> None:
     """Open the page, click, leave; until the kernel has closed the connection."""
     await client.open_page()
     async with client.websocket() as socket:
-        opening = {"comm_id": "page", "target_name": "solara_ctx.page", "data": {}}
-        said = await ask(socket, message("comm_open", opening))
-        (answer,) = (heard["content"]["data"] for heard in said if heard["header"]["msg_type"] == "comm_msg")
-        event = {"method": "custom", "content": {"event": "click"}}
-        await ask(socket, message("comm_msg", {"comm_id": answer["roots"][0], "data": event}))
+        await ask(socket, click(await root_of(socket)))
         await client.http.post(f"{client.kernel_path()}/pages/{client.page_id}/close")
         await socket.wait_closed()
         assert (socket.close_code, socket.close_reason) == (1000, "page-closed")

@@ -4,50 +4,16 @@ import asyncio
 import contextlib
 import re
 import signal
-import socket
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from integration.conftest import Launch, Serve
-from integration.support.apps.talkative import SIZE
 from integration.support.protocol import JupyterClient, ask, message
-from integration.support.server import ServerProcess
+from integration.support.resuming import ResumingPage
+from integration.support.stuck import is_stuck, page_that_reads_nothing
 from integration.support.waiting import wait_until
 from solara_ctx.clock import PER_TURN
-
-
-@contextmanager
-def page_that_reads_nothing(server: ServerProcess, client: JupyterClient) -> Iterator[None]:
-    """A connected page whose computer has gone to sleep."""
-    host, _, port = server.url.removeprefix("http://").partition(":")
-    with socket.socket() as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.connect((host, int(port)))
-        lines = [
-            f"GET {client.kernel_path()}/channels?session_id=page HTTP/1.1",
-            f"Host: {host}:{port}",
-            "Connection: Upgrade",
-            "Upgrade: websocket",
-            "Sec-WebSocket-Version: 13",
-            "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
-            f"Cookie: {client.cookie()}",
-        ]
-        connection.sendall("\r\n".join([*lines, "", ""]).encode())
-        yield
-
-
-async def is_stuck(client: JupyterClient) -> None:
-    """Wait until more waits for the page than any buffer on the way takes; leave no connection but its own."""
-
-    async def much_waits() -> bool:
-        rows = (await client.http.get("/resourcez")).json()["kernel"]
-        return any(row["outbox_bytes"] > 10 * SIZE for row in rows)
-
-    await wait_until(much_waits, what="frames that the page does not take")
-    await client.http.aclose()
 
 
 async def test_kernels_close_though_a_page_takes_nothing(serve: Serve) -> None:
@@ -101,3 +67,23 @@ async def test_every_page_and_every_kernel_hears_that_the_server_stops(
     assert ends == {(1001, "server-shutdown"): count}
     reasons = Counter(re.findall(r"ended: (.*)", server.log_text()))
     assert reasons == {"server-shutdown": count}
+
+
+async def test_pages_are_told_when_to_come_back_each_at_a_time_of_its_own(serve: Serve) -> None:
+    """So that the next server is not asked by all of them at once."""
+    server = await serve("integration.support.apps.reasons:app")
+    async with contextlib.AsyncExitStack() as stack:
+        pages = []
+        for number in range(20):
+            client = await stack.enter_async_context(JupyterClient(server.url))
+            page = ResumingPage(client, f"page-{number}")
+            await stack.enter_async_context(page.connection())
+            await client.http.aclose()
+            pages.append(page)
+        server.process.send_signal(signal.SIGTERM)
+        for page in pages:
+            assert await asyncio.wait_for(page.read_to_the_end(), 10) == (1001, "server-shutdown")
+        delays = [page.words[-1]["delay"] for page in pages]
+    await server.stop()
+    assert all(0.5 <= delay <= 0.5 + 20 / 100 for delay in delays)
+    assert max(delays) - min(delays) > 0.05

@@ -14,7 +14,10 @@ Layout, top to bottom; each layer imports only from those below it:
     owner  claims             what it needs of its registry; who has asked for its end
     run                       what one run of the page function owns
     kernel_var                variables with one value per kernel
-    mailbox  tasks  hooks  teardown  pages  cull_timer  ended  current  stats
+    interrupts                the code of one kernel, on a thread that all share
+    page_code  loop_hooks     what page code calls, wherever it runs; what it starts on the event loop by itself
+    look                      what a page looks like around its widgets
+    mailbox  tasks  hooks  teardown  pages  files  cull_timer  ended  current  stats
     culling
     lifecycle  clock  settings  ports  workers  memory
     errors  frames  weak
@@ -34,10 +37,13 @@ from solara_ctx.errors import (
 )
 from solara_ctx.kernel_var import KernelVar
 from solara_ctx.lifecycle import CloseReason, PageStatus, State
+from solara_ctx.look import set_favicon, set_theme, set_title
+from solara_ctx.page_code import navigate, sleep
 from solara_ctx.registry import KernelRegistry
 from solara_ctx.settings import InvalidSettings, Settings
 from solara_ctx.teardown import CloseReport, StepResult
 from solara_ctx.web.app import KernelApp
+from solara_ctx.web.pages import Page
 
 __all__ = [
     "CloseReason",
@@ -51,6 +57,7 @@ __all__ = [
     "KernelRegistry",
     "KernelVar",
     "NoCurrentContext",
+    "Page",
     "PageStatus",
     "SessionMismatch",
     "Settings",
@@ -61,6 +68,11 @@ __all__ = [
     "WrongThread",
     "get_current_context",
     "has_current_context",
+    "navigate",
     "set_current_context",
+    "set_favicon",
+    "set_theme",
+    "set_title",
+    "sleep",
     "without_context",
 ]

@@ -1,18 +1,85 @@
-"""`solara-ctx why`: ask a running server which closed kernels are not gone, and what keeps one of them."""
+"""Ask a running server about its kernels: which are there, which are closed and not gone and what keeps one of them."""
 
 import json
 import urllib.error
 import urllib.parse
 import urllib.request
-from typing import NoReturn
+from typing import NoReturn, TypedDict, cast
 
 _LIST_S = 10.0
 _SEARCH_S = 60.0
 _MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86400
 
 
+class Row(TypedDict):
+    """A kernel, as `/resourcez` tells it; `stats.KernelStats` has what each means."""
+
+    id: str
+    session: str
+    state: str
+    pages: dict[str, int]
+    age_seconds: float
+    disconnected_seconds: float | None
+    seconds_to_cull: float | None
+    widgets: int
+    comms: int
+    threads: int
+    tasks: int
+    mailbox_depth: int
+    outbox_bytes: int
+    replay_bytes: int
+    restarts: int
+
+
+class Threads(TypedDict):
+    """Those of the process."""
+
+    active: int
+    workers: dict[str, int]
+
+
+class Snapshot(TypedDict):
+    """What `/resourcez` tells to somebody who may see the rows."""
+
+    kernels: dict[str, int | None]
+    leaks: dict[str, int]
+    websocket: dict[str, int]
+    threads: Threads
+    process: dict[str, dict[str, int]]
+    kernel: list[Row]
+    zombies: list[dict[str, object]]
+
+
 class NoAnswer(Exception):
     """The server did not answer as it should; the message says what to do."""
+
+
+def snapshot(url: str, token: str | None, timeout_s: float) -> Snapshot:
+    """All that the server at *url* tells, with a row for each kernel.
+
+    Raises:
+        NoAnswer: there is no such server, or it does not tell us.
+    """
+    try:
+        found = json.loads(_ask(_resourcez(url), token, timeout_s))
+        _ = found["kernels"]["total"]
+    except (ValueError, TypeError, KeyError):
+        raise NoAnswer(
+            f"{_resourcez(url)} is no /resourcez of ours; give the address that KernelApp is mounted at"
+        ) from None
+    if "kernel" not in found:
+        raise NoAnswer("the server shows totals only; set SOLARA_RESOURCEZ_TOKEN to its token, or say --token")
+    return cast("Snapshot", found)
+
+
+def close_kernel(url: str, kernel: str, token: str | None, timeout_s: float) -> None:
+    """Have the server close a kernel, by its id as it is shown.
+
+    Raises:
+        NoAnswer: there is no such server or kernel, or it does not let us.
+    """
+    shown = urllib.parse.quote(kernel.rstrip("…"), safe="")
+    _ask(f"{_resourcez(url)}/kernels/{shown}", token, timeout_s, "DELETE")
 
 
 def zombies(url: str, token: str | None) -> str:
@@ -21,15 +88,7 @@ def zombies(url: str, token: str | None) -> str:
     Raises:
         NoAnswer: there is no such server, or it does not tell us.
     """
-    text = _ask(url, {}, token, _LIST_S)
-    try:
-        rows = json.loads(text).get("zombies")
-    except (ValueError, AttributeError):
-        raise NoAnswer(
-            f"{_resourcez(url)} is no /resourcez of ours; give the address that KernelApp is mounted at"
-        ) from None
-    if rows is None:
-        raise NoAnswer("the server shows totals only; set SOLARA_RESOURCEZ_TOKEN to its token, or say --token")
+    rows = snapshot(url, token, _LIST_S)["zombies"]
     if not rows:
         return "no zombies: every closed kernel is gone"
     lines = [_line(row) for row in rows]
@@ -45,7 +104,8 @@ def why(url: str, kernel: str, token: str | None, form: str = "text") -> str:
     Raises:
         NoAnswer: as for `zombies`; or nothing of that kernel is alive.
     """
-    return _ask(url, {"why": kernel, "format": form}, token, _SEARCH_S).rstrip("\n")
+    query = urllib.parse.urlencode({"why": kernel, "format": form})
+    return _ask(f"{_resourcez(url)}?{query}", token, _SEARCH_S).rstrip("\n")
 
 
 def _line(row: dict[str, object]) -> str:
@@ -64,15 +124,14 @@ def _ago(seconds: object) -> str:
 
 
 def _resourcez(url: str) -> str:
+    if urllib.parse.urlsplit(url).scheme not in {"http", "https"}:
+        raise NoAnswer(f"{url} is no address of a server; give one such as http://127.0.0.1:8765/")
     return f"{url.rstrip('/').removesuffix('/resourcez')}/resourcez"
 
 
-def _ask(url: str, query: dict[str, str], token: str | None, timeout_s: float) -> str:
-    if urllib.parse.urlsplit(url).scheme not in {"http", "https"}:
-        raise NoAnswer(f"{url} is no address of a server; give one such as http://127.0.0.1:8765/")
-    address = _resourcez(url) + (f"?{urllib.parse.urlencode(query)}" if query else "")
+def _ask(address: str, token: str | None, timeout_s: float, method: str = "GET") -> str:
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-    request = urllib.request.Request(address, headers=headers)  # noqa: S310 - the scheme was looked at
+    request = urllib.request.Request(address, headers=headers, method=method)  # noqa: S310 - the scheme was looked at
     try:
         with urllib.request.urlopen(request, timeout=timeout_s) as response:  # noqa: S310 - same
             return str(response.read().decode())
@@ -80,7 +139,9 @@ def _ask(url: str, query: dict[str, str], token: str | None, timeout_s: float) -
         _refused(error)
     except (urllib.error.URLError, OSError) as error:
         reason = getattr(error, "reason", error)
-        raise NoAnswer(f"{_resourcez(url)} does not answer ({reason}); is the server running there?") from None
+        raise NoAnswer(
+            f"{address.partition('?')[0]} does not answer ({reason}); is the server running there?"
+        ) from None
 
 
 def _refused(error: urllib.error.HTTPError) -> NoReturn:

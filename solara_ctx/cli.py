@@ -1,6 +1,7 @@
 """The command line: `solara-ctx run` for one's own page, `demo` for a look, `why` for what a server has leaked."""
 
 import argparse
+import contextlib
 import importlib
 import os
 import sys
@@ -10,42 +11,30 @@ import urllib.error
 import urllib.request
 import webbrowser
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, cast
 
 import uvicorn
-from uvicorn.supervisors import ChangeReload
 
 from solara_ctx.asking import NoAnswer, why, zombies
 from solara_ctx.demo import demo
 from solara_ctx.errors import KernelContextError
 from solara_ctx.leakcheck.options import add_arguments
-from solara_ctx.serving import UsageError, allow_open_files, load_page, log_config, redact_logs
+from solara_ctx.reload import command as reload
+from solara_ctx.serving import UsageError, allow_open_files, load_app, log_config, mounted, redact_logs
+from solara_ctx.setting_values import parse_duration
+from solara_ctx.settings import Settings
 from solara_ctx.web.app import KernelApp
 from solara_ctx.web.uvicorn_ws import PageWebSocket
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGIApplication as ASGIApp
 
 _OPEN_DEADLINE_S = 30.0
 _OPEN_POLL_S = 0.1
 # For how long the stopping server waits for its connections, which uvicorn does without a limit otherwise: one browser
 # that does not read, on a laptop that sleeps for example, would keep it from ending.
 _STOP_S = 5
-
-
-@dataclass(frozen=True, slots=True)
-class PageTarget:
-    """A page to serve, by name, so that a reloading server can load it anew in each of its processes."""
-
-    target: str
-
-    def __call__(self) -> KernelApp:
-        """The app that serves the page; what uvicorn calls in the process that serves.
-
-        Raises:
-            UsageError: there is no such page.
-        """
-        redact_logs()
-        page = load_page(self.target)
-        return page if isinstance(page, KernelApp) else KernelApp(page)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,7 +52,14 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="serve a page of your own", description="Serve a page of your own.")
     run.add_argument("target", help="a file with a `page` function, FILE.py:NAME, or MODULE:NAME")
-    run.add_argument("--reload", action="store_true", help="start anew when a Python file beside the page changes")
+    run.add_argument("--reload", action="store_true", help="load code that changes, in debug mode, and show it")
+    run.add_argument(
+        "--reload-include",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="with --reload: files that count besides Python's, such as '*.html'; may be repeated",
+    )
     run.set_defaults(run=_run)
     show = commands.add_parser("demo", help="serve the demo page", description="Serve the demo page.")
     show.set_defaults(run=_demo)
@@ -77,6 +73,17 @@ def _parser() -> argparse.ArgumentParser:
     why.add_argument("--token", default=os.environ.get("SOLARA_RESOURCEZ_TOKEN"), help="else $SOLARA_RESOURCEZ_TOKEN")
     why.add_argument("--format", choices=["text", "json", "dot", "svg"], default="text", help="of one (%(default)s)")
     why.set_defaults(run=_why)
+    top = commands.add_parser(
+        "top",
+        help="watch the kernels of a running server",
+        description="Show the kernels of a running server, as /resourcez tells them, and close one if need be.",
+    )
+    top.add_argument("url", help="where the server's KernelApp is mounted, such as http://127.0.0.1:8765/")
+    top.add_argument("--token", default=os.environ.get("SOLARA_RESOURCEZ_TOKEN"), help="else $SOLARA_RESOURCEZ_TOKEN")
+    top.add_argument("--sort", default="age", metavar="COLUMN", help="the column to begin with (%(default)s)")
+    top.add_argument("--interval", default="2s", help="how often to ask (%(default)s)")
+    top.add_argument("--once", action="store_true", help="print it once, and end")
+    top.set_defaults(run=_top)
     for command in (run, show):
         command.add_argument("--host", default="127.0.0.1", help="the address to listen on (%(default)s)")
         command.add_argument("--port", type=int, default=8765, help="the port to listen on (%(default)s)")
@@ -88,13 +95,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> int:
-    target = PageTarget(options.target)
-    if not options.reload:
-        # Loaded here, so that a mistake is said in one line instead of a server's traceback.
-        return _serve_alone(target(), options)
-    source = options.target.partition(":")[0]
-    watched = Path(source).resolve().parent if source.endswith(".py") else Path.cwd()
-    return _serve(target, options, factory=True, reload_dirs=[str(watched)])
+    redact_logs()
+    if options.reload:
+        allow_open_files()
+        _open_later(options)
+        return reload.run(options.target, options.reload_include, lambda app: _config(app, options))
+    # Loaded here, so that a mistake is said in one line instead of a server's traceback.
+    return _serve_alone(load_app(options.target), options)
 
 
 def _why(options: argparse.Namespace) -> int:
@@ -109,64 +116,70 @@ def _demo(options: argparse.Namespace) -> int:
     return _serve_alone(KernelApp(demo), options)
 
 
-def _leakcheck(arguments: argparse.Namespace) -> int:
+def _top(options: argparse.Namespace) -> int:
     try:
-        # Only here: whoever serves pages needs no browser.
-        command = importlib.import_module("solara_ctx.leakcheck.command")
+        interval_s = parse_duration(options.interval)
+    except ValueError as error:
+        raise UsageError(f"--interval can't be {options.interval!r}: {error}") from None
+    command = _with_extra("solara_ctx.top.command", "top", needs="rich")
+    return int(command.run(options.url, options.token, sort=options.sort, interval_s=interval_s, once=options.once))
+
+
+def _leakcheck(options: argparse.Namespace) -> int:
+    # Only here: whoever serves pages needs no browser.
+    return int(_with_extra("solara_ctx.leakcheck.command", "leakcheck", needs="playwright").run(options))
+
+
+def _with_extra(module: str, extra: str, *, needs: str) -> ModuleType:
+    """A module that needs what is installed with an extra only."""
+    try:
+        return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] != "playwright":
+        if error.name is None or error.name.partition(".")[0] != needs:
             raise
-        raise UsageError("leakcheck needs Playwright; install it with `pip install 'solara-ctx[leakcheck]'`") from None
-    return int(command.run(arguments))
+        raise UsageError(
+            f"{extra} needs {needs.capitalize()}; install it with `pip install 'solara-ctx[{extra}]'`"
+        ) from None
 
 
-def _serve_alone(app: KernelApp, options: argparse.Namespace) -> int:
-    app.owns_process = True
-    return _serve(app, options)
+def _serve_alone(app: object, options: argparse.Namespace) -> int:
+    if isinstance(app, KernelApp):
+        app.owns_process = True
+    _open_later(options)
+    config = _config(app, options)
+    redact_logs()
+    allow_open_files()
+    server = uvicorn.Server(config)
+    # Ctrl-C: uvicorn raises the signal again once it has shut down, for whoever called it.
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run()
+    return 0 if server.started else 3
 
 
-def _serve(
-    app: KernelApp | PageTarget,
-    options: argparse.Namespace,
-    *,
-    factory: bool = False,
-    reload_dirs: list[str] | None = None,
-) -> int:
-    config = _Config(
-        app,
-        factory=factory,
+def _config(app: object, options: argparse.Namespace) -> uvicorn.Config:
+    return uvicorn.Config(
+        cast("ASGIApp", app),
         host=options.host,
         port=options.port,
-        reload=reload_dirs is not None,
-        reload_dirs=reload_dirs,
         ws=PageWebSocket,
+        ws_max_size=_largest_frame(app),
         loop="solara_ctx.web.fair_loop:new_event_loop",
         log_config=log_config(),
         timeout_graceful_shutdown=_STOP_S,
     )
+
+
+def _largest_frame(app: object) -> int:
+    """What the largest of an app's settings lets in; uvicorn's own limit is 16 MB."""
+    settings = [kernels.settings for _, kernels in mounted(app)] or [Settings()]
+    return max(each.websocket_max_frame for each in settings)
+
+
+def _open_later(options: argparse.Namespace) -> None:
     if options.open:
         host = "127.0.0.1" if options.host in {"0.0.0.0", "::"} else options.host  # noqa: S104 - compared, not bound
         url = f"http://{host}:{options.port}/"
         threading.Thread(target=_open_when_ready, args=(url,), name="solara-ctx-open", daemon=True).start()
-    redact_logs()
-    allow_open_files()
-    server = uvicorn.Server(config)
-    if reload_dirs is not None:
-        ChangeReload(config, target=server.run, sockets=[config.bind_socket()]).run()
-        return 0
-    server.run()
-    return 0 if server.started else 3
-
-
-class _Config(uvicorn.Config):
-    """Lets a `PageTarget` reload: uvicorn asks for an import string, because the app has to be loaded anew in each
-    process, and that is what a target does.
-    """
-
-    @property
-    def should_reload(self) -> bool:
-        """Whether the supervisor watches files."""
-        return self.reload
 
 
 def _open_when_ready(url: str) -> None:

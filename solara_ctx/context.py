@@ -12,6 +12,7 @@ from solara_ctx import current, frames
 from solara_ctx.claims import ReportFuture
 from solara_ctx.current import Handle
 from solara_ctx.errors import ContextClosed, WrongThread, redact
+from solara_ctx.files import KernelFiles
 from solara_ctx.hooks import Hook
 from solara_ctx.kernel_var import KernelValues
 from solara_ctx.life import Life
@@ -39,7 +40,14 @@ class VirtualKernelContext:
     """
 
     def __init__(
-        self, kernel_id: str, session_id: str, *, owner: Owner, page: PageFunction, user: str | None = None
+        self,
+        kernel_id: str,
+        session_id: str,
+        *,
+        owner: Owner,
+        page: PageFunction,
+        user: str | None = None,
+        base_url: str = "/",
     ) -> None:
         self.id = kernel_id
         """The kernel id, as it was issued.  Show it redacted."""
@@ -49,12 +57,13 @@ class VirtualKernelContext:
         """The user that the kernel belongs to, as the host app authenticated the first connection: the `identity` or
         else the `display_name` of Starlette's `request.user`; `None` for nobody.
         """
+        self.base_url = base_url
+        """Where the app is mounted, as the browser of the first connection sees it: a path that ends in a slash."""
         self._shown_id, self._shown_session_id = redact(kernel_id), redact(session_id)
         self._owner = owner
         self._presence = Presence(kernel_id, owner)
         self._started_at = owner.clock.now()
         self._life = Life(self, owner=owner, presence=self._presence, page=page)
-        self._life.begin()
 
     def __repr__(self) -> str:
         return f"<VirtualKernelContext {self._shown_id} {self._life.state.value} pages={len(self.page_status)}>"
@@ -77,6 +86,21 @@ class VirtualKernelContext:
         return self._life.closed_event
 
     @property
+    def closing_event(self) -> threading.Event:
+        """Set as soon as the kernel is to close or restart, or the page is left for another of the app, before
+        `on_close` hooks run: for threads that look whether to go on, as in `while not closing_event.wait(1)`.
+        Afterwards there is a new one.
+        """
+        return self._life.ending
+
+    @property
+    def waits_for(self) -> str:
+        """What the end that is under way waits for just now, and where in the code that is; a text for people.  Loop
+        only.
+        """
+        return self._life.waits_for
+
+    @property
     def page_status(self) -> Mapping[str, PageStatus]:
         """Status by page id, a snapshot."""
         return self._presence.table.status
@@ -85,6 +109,11 @@ class VirtualKernelContext:
     def host(self) -> Host | None:
         """The kernel's inside; `None` once the context is closed."""
         return None if self._life.run is None else self._life.run.host
+
+    @property
+    def page_function(self) -> PageFunction | None:
+        """What the kernel runs first, now and after each restart; `None` once the context is closed."""
+        return self._life.page
 
     @property
     def kernel(self) -> object | None:
@@ -105,13 +134,22 @@ class VirtualKernelContext:
         """
         return self._life.living_run("hold values").values
 
+    @property
+    def files(self) -> KernelFiles:
+        """The files that the kernel offers to its browser; they go with it, and with a restart.
+
+        Raises:
+            ContextClosed: the context is closed.
+        """
+        return self._life.living_run("offer files").files
+
     def handle(self) -> Handle:
         """The weak handle under which the running kernel is current somewhere.
 
         Raises:
             ContextClosed: the context is closed.
         """
-        return self._life.living_run("be made current").handle
+        return self._life.living_run("be made current").page_handle
 
     # Being current
 
@@ -133,6 +171,10 @@ class VirtualKernelContext:
         current.pop()
 
     # Pages; loop only
+
+    def begin(self) -> None:
+        """Run the page function; once, after the first page has connected.  Loop only; for the registry."""
+        self._life.begin()
 
     def page_connect(self, page_id: str, sink: Sink | None = None) -> int:
         """A connection of a page begins.  A cull that was due is forgotten.
@@ -182,8 +224,12 @@ class VirtualKernelContext:
             WrongThread: not called on the loop's thread.
         """
         self._on_loop()
-        if self._presence.close(page_id):
+        if self._presence.close(page_id, self.host):
             self.close(CloseReason.PAGE_CLOSED)
+
+    def page_sink(self, page_id: str) -> Sink | None:
+        """Where frames for that page go, `None` where it is unknown or gone.  Loop only."""
+        return self._presence.sink_of(page_id)
 
     def receive(self, page_id: str, frame: str | bytes) -> bool:
         """Hand over a frame that a page has sent; dropped once the kernel is closing.  Loop only.
@@ -208,7 +254,15 @@ class VirtualKernelContext:
 
         Returns:
             A function that takes the hook off again, harmless to call twice.
+
+        Raises:
+            TypeError: it is nothing that can be called.
         """
+        if not callable(hook):
+            raise TypeError(
+                f"on_close takes a function, as in on_close(save), without a call, not an object of type "
+                f"{type(hook).__name__}"
+            )
         run = self._life.run
         unregister = None if run is None else run.hooks.add(hook)
         if unregister is not None:
@@ -240,6 +294,32 @@ class VirtualKernelContext:
             coroutine.close()
             raise ContextClosed(self.id, doing="start a task", reason=self._life.reason)
         return run.tasks.create(coroutine, run.variables(), name)
+
+    def navigate(self, location: str) -> None:
+        """Show another page of the app in the same kernel: the page that is shown is left, and the page function of the
+        other one runs.  Never blocks.
+
+        What the page has made ends as with the kernel: its `on_close` hooks run, its tasks are cancelled, its widgets
+        are closed, and code of it that still runs finds no current kernel.  What `on_kernel_start` hooks have made
+        stays, and so do `KernelVar`s and the shell.
+
+        Args:
+            location: Path and query of the page, relative to the mount, as in "/report?year=2026".
+
+        Raises:
+            ValueError: there is no such page.
+            ContextClosed: the kernel is closing or closed.
+        """
+        self._life.navigate(location)
+
+    def interrupt(self) -> None:
+        """Interrupt what the kernel is doing: a `KeyboardInterrupt` is raised in the callback or page function that
+        runs, between two of its instructions; an async page function that has not returned is cancelled.
+
+        Never blocks.  What waits inside a function of C, as `time.sleep` does, or a query of a database, ends first.
+        Tasks, threads that page code has started, and what waits in line go on.  Harmless where nothing runs.
+        """
+        self._life.interrupt()
 
     def restart(self) -> ReportFuture:
         """Replace the kernel by a fresh one under the same id: teardown as for a close, then the page function again.
@@ -303,11 +383,12 @@ class VirtualKernelContext:
             seconds_to_cull=None if pages.connected else self._presence.seconds_to_cull(),
             widgets=0 if run is None else len(run.host.widgets),
             comms=0 if run is None else run.host.comm_count,
-            threads=0 if run is None else run.handle.living_threads(),
+            threads=0 if run is None else run.living_threads(),
             tasks=0 if run is None else len(run.tasks),
             mailbox_depth=0 if run is None else len(run.mailbox),
             outbox_frames=pages.outbox_frames,
             outbox_bytes=pages.outbox_bytes,
+            replay_bytes=pages.replay_bytes,
             restarts=self._life.restarts,
         )
 

@@ -12,7 +12,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar
 
 from solara_ctx.errors import ContextClosed, NoCurrentContext
@@ -26,13 +26,19 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+# For O(1) work only.  Reentrant: a finalizer may come here again.
+_lock = threading.RLock()
+
+
 class Handle:
     """A weak, severable name for one run of a kernel context.  Safe from any thread."""
 
-    __slots__ = ("__weakref__", "_context", "foreign_threads", "kernel_id", "threads")
+    __slots__ = ("__weakref__", "_context", "_ended", "_ending", "foreign_threads", "kernel_id", "threads")
 
     def __init__(self, context: "VirtualKernelContext", kernel_id: str) -> None:
         self.kernel_id = kernel_id
+        self._ending: threading.Event | None = None
+        self._ended = False
         self.threads: WeakBag[threading.Thread] = WeakBag()
         """Threads that kernel code has started; a gauge, nothing is looked up in it."""
         self.foreign_threads: set[int] = set()
@@ -41,6 +47,29 @@ class Handle:
 
     def __repr__(self) -> str:
         return f"<Handle {self.kernel_id[:6]}… {'severed' if self.peek() is None else 'alive'}>"
+
+    @property
+    def ending(self) -> threading.Event:
+        """Set as soon as what it names is to end.  Made when it is asked for: it is larger than all the rest."""
+        with _lock:
+            if self._ending is None:
+                self._ending = threading.Event()
+                if self._ended:
+                    self._ending.set()
+            return self._ending
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether what it names is to end."""
+        return self._ended
+
+    def end(self) -> None:
+        """What it names is to end."""
+        with _lock:
+            self._ended = True
+            ending = self._ending
+        if ending is not None:
+            ending.set()
 
     def peek(self) -> "VirtualKernelContext | None":
         """The context, or `None` once it was severed or is gone."""
@@ -77,9 +106,9 @@ class _Binding(NamedTuple):
 _binding: ContextVar[_Binding | None] = ContextVar("solara_ctx.current", default=None)
 
 
-def peek_handle() -> Handle | None:
-    """The handle that is bound here, whether its context still lives or not."""
-    binding = _binding.get()
+def peek_handle(variables: Context | None = None) -> Handle | None:
+    """The handle that is bound here, or in *variables*, whether its context still lives or not."""
+    binding = _binding.get() if variables is None else variables.get(_binding)
     return None if binding is None else binding.handle
 
 

@@ -46,5 +46,10 @@ async def close_all(
         closing.discard(future)
     late = list(contexts.values())
     for context in late:
-        log.error("kernel %s was not closed within SOLARA_KERNEL_DRAIN_TIMEOUT (%g s)", redact(context.id), within_s)
+        log.error(
+            "kernel %s was not closed within SOLARA_KERNEL_DRAIN_TIMEOUT (%g s): it waits for %s",
+            redact(context.id),
+            within_s,
+            context.waits_for,
+        )
     return late

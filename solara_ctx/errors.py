@@ -21,7 +21,11 @@ _SHOWN_CHARACTERS = 6
 
 def redact(identifier: str) -> str:
     """Shorten an id to what may be shown: enough to tell two apart in a log, too little to address anything."""
-    return f"{identifier[:_SHOWN_CHARACTERS]}…" if len(identifier) > _SHOWN_CHARACTERS else "…"
+    if len(identifier) <= _SHOWN_CHARACTERS:
+        return "…"
+    # Ids of ours are letters and digits. A request may name a kernel by anything, a line of its own for the log too.
+    shown = identifier[:_SHOWN_CHARACTERS]
+    return f"{shown if shown.isascii() and shown.isprintable() else '?' * _SHOWN_CHARACTERS}…"
 
 
 class KernelContextError(Exception):

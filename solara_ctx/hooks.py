@@ -25,6 +25,7 @@ class HookStack:
         # Re-entrant: a garbage collection may begin anywhere, and a user's `__del__` in it may come here again.
         self._lock = threading.RLock()
         self._entries: list[_Entry] = []
+        self._floor: _Entry | None = None
         self._sealed = False
 
     def __len__(self) -> int:
@@ -52,10 +53,26 @@ class HookStack:
             self._sealed = True
             return None
 
+    def lay_floor(self) -> None:
+        """What is on the stack by now is not for `pop_to_floor`."""
+        with self._lock:
+            self._floor = self._entries[-1] if self._entries else None
+
+    def pop_to_floor(self) -> Hook | None:
+        """Take the top hook off; `None` when there is none left above the floor."""
+        with self._lock:
+            if not self._entries or self._entries[-1] is self._floor:
+                return None
+            return self._entries.pop().hook
+
     def _discard(self, entry: _Entry) -> None:
         with self._lock:
-            if entry in self._entries:
-                self._entries.remove(entry)
+            if entry not in self._entries:
+                return
+            below = self._entries.index(entry) - 1
+            self._entries.remove(entry)
+            if entry is self._floor:
+                self._floor = self._entries[below] if below >= 0 else None
 
 
 def _remove(stack_ref: weakref.ref[HookStack], entry_ref: weakref.ref[_Entry]) -> None:

@@ -72,6 +72,9 @@ class KernelValues:
         self._lock = threading.RLock()
         self._values: dict[object, object] = {}
 
+    def __len__(self) -> int:
+        return len(self._values)
+
     def get(self, variable: object, default: object) -> object:
         """The value, or *default*."""
         with self._lock:

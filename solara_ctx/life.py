@@ -1,29 +1,35 @@
 """How a kernel lives: its state, the runs of its page function that follow each other, and its end."""
 
 import asyncio
+import contextlib
 import contextvars
 import logging
 import threading
 import weakref
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from solara_ctx import current
 from solara_ctx.claims import Claims, ReportFuture, announce_end, hand_over
-from solara_ctx.clock import runs_here, wait_through
+from solara_ctx.clock import Clock, call_on, runs_here, wait_through
 from solara_ctx.errors import ContextClosed, redact
+from solara_ctx.interrupts import Interrupts
 from solara_ctx.lifecycle import CloseReason, Event, State, transition
 from solara_ctx.memory import resident_bytes
 from solara_ctx.owner import Owner
 from solara_ctx.ports import Watch
 from solara_ctx.presence import Presence
-from solara_ctx.run import KernelRun, PageFunction
+from solara_ctx.run import KernelRun, Navigable, PageFunction
 from solara_ctx.teardown import CloseReport, Teardown
 
 if TYPE_CHECKING:
     from solara_ctx.context import VirtualKernelContext
 
 log = logging.getLogger(__name__)
+
+# How long after the first try the next one follows to interrupt what may not be interrupted just then, and at most.
+_FIRST_TRY_S, _NEXT_TRY_S = 0.001, 0.05
 
 
 class Life:
@@ -49,6 +55,7 @@ class Life:
         self._page: PageFunction | None = page
         self._claims = Claims(context.id)
         self._restart_task: asyncio.Task[CloseReport] | None = None
+        self._teardown: Teardown | None = None
         self.run: KernelRun | None = self._new_run(context)
         """The present run; `None` once the context is closed."""
 
@@ -58,9 +65,28 @@ class Life:
         return self._claims.reason
 
     @property
+    def ending(self) -> threading.Event:
+        """Set when what runs here is to end, or the page that is shown; when all is over, where nothing runs."""
+        run = self.run
+        if run is None:
+            return self.closed_event
+        here = current.peek_handle()
+        return (run.handle if here is run.handle else run.page_handle).ending
+
+    @property
     def closing(self) -> bool:
         """Whether somebody has asked for the end."""
         return self._claims.closing
+
+    @property
+    def waits_for(self) -> str:
+        """What its end waits for, for people."""
+        return "its turn" if self._teardown is None else self._teardown.where()
+
+    @property
+    def page(self) -> PageFunction | None:
+        """What each run begins with; `None` once the context is closed."""
+        return self._page
 
     def living_run(self, doing: str) -> KernelRun:
         """The present run, to do what *doing* says.
@@ -94,7 +120,34 @@ class Life:
             self._post(self._begin_close, future)
         return future
 
+    def navigate(self, location: str) -> None:
+        """As for `VirtualKernelContext.navigate`."""
+        page = cast("object", self._page)
+        if self.closing or page is None:
+            raise ContextClosed(self._kernel_id, doing="show another page", reason=self._claims.reason)
+        other = page.at(location) if isinstance(page, Navigable) else None
+        if other is None:
+            raise ValueError("there is no page of this app at that location")
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            call_on(self._owner.loop, self._navigate, other, location)
+
+    def interrupt(self) -> None:
+        """As for `VirtualKernelContext.interrupt`."""
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            call_on(self._owner.loop, self._interrupt)
+
     # Loop only
+
+    def _navigate(self, page: PageFunction, location: str) -> None:
+        if self.run is not None and not self.closing:
+            self._page = page
+            if self.state is State.OPEN:  # else the fresh kernel begins with it
+                self.run.navigate(page, location)
+
+    def _interrupt(self) -> None:
+        run = self.run
+        if run is not None and run.interrupt():
+            _deliver(run.interrupts, self._owner.clock, _FIRST_TRY_S)
 
     def begin(self) -> None:
         """Run the page function for the first time."""
@@ -122,7 +175,7 @@ class Life:
         report = teardown.report(CloseReason.RESTART)
         self._owner.record(report)
         self._claims.restart_is_over()
-        self._restart_task = None
+        self._restart_task = self._teardown = None
         self.fire(Event.RESTARTED)
         if self.run is old:
             self.run = None
@@ -180,12 +233,10 @@ class Life:
             self._owner.forget(context)
 
     def _end_bindings(self, run: KernelRun) -> None:
-        run.handle.sever()
-        self._owner.scrub_threads(run.handle.foreign_threads.copy())
+        self._owner.scrub_threads(run.end_bindings())
 
     def _let_go(self) -> None:
-        self.run = None
-        self._page = None
+        self.run = self._page = self._teardown = None
 
     def _new_run(self, context: "VirtualKernelContext") -> KernelRun:
         owner = self._owner
@@ -199,7 +250,9 @@ class Life:
 
     def _new_teardown(self) -> Teardown:
         owner = self._owner
-        return Teardown(self._kernel_id, clock=owner.clock, closers=owner.closers, budget_s=owner.step_budget_s)
+        teardown = Teardown(self._kernel_id, clock=owner.clock, closers=owner.closers, budget_s=owner.step_budget_s)
+        self._teardown = teardown
+        return teardown
 
     def _post(self, step: Callable[[ReportFuture], None], future: ReportFuture) -> None:
         loop = self._owner.loop
@@ -213,6 +266,12 @@ class Life:
             future.set_exception(
                 RuntimeError(f"the event loop of kernel {self._shown_id} has ended; nothing can be closed any more")
             )
+
+
+def _deliver(interrupts: Interrupts, clock: Clock, delay_s: float) -> None:
+    """Now, or as soon as it may arrive.  Holds nothing of the kernel: what runs may go on for as long as it likes."""
+    if not interrupts.deliver():
+        clock.call_at(clock.now() + delay_s, partial(_deliver, interrupts, clock, min(2 * delay_s, _NEXT_TRY_S)))
 
 
 def _log_restart(shown_id: str, before: int) -> None:

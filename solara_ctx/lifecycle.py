@@ -69,6 +69,10 @@ class CloseReason(StrEnum):
     """The server stops, and closes every kernel first."""
     SIGNED_OUT = "signed-out"
     """`registry.invalidate(user)`: the user may not go on."""
+    NO_SUCH_PAGE = "no-such-page"
+    """`solara-ctx run --reload`: the app has no page at that address any more."""
+    OPERATOR = "operator"
+    """Whoever runs the server has closed it, with `solara-ctx top` for example."""
     SHUTDOWN_REQUESTED = "shutdown-requested"
     """A client sent a `shutdown_request` or `DELETE /api/kernels/{id}`."""
 

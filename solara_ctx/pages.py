@@ -25,13 +25,14 @@ class Page:
 
 
 class PageCounts(NamedTuple):
-    """How many pages of a kernel are in each status, and what waits to be sent to them."""
+    """How many pages of a kernel are in each status, and what is there for them."""
 
     connected: int
     disconnected: int
     closed: int
     outbox_frames: int
     outbox_bytes: int
+    replay_bytes: int
 
 
 class PageTable:
@@ -52,7 +53,7 @@ class PageTable:
 
     def look(self) -> "PageCounts":
         """Everything that can be counted, in one pass."""
-        connected = disconnected = closed = frames = waiting = 0
+        connected = disconnected = closed = frames = waiting = kept = 0
         for page in self._pages.values():
             if page.status is PageStatus.CONNECTED:
                 connected += 1
@@ -63,7 +64,8 @@ class PageTable:
             if page.sink is not None:
                 frames += page.sink.queued_frames
                 waiting += page.sink.queued_bytes
-        return PageCounts(connected, disconnected, closed, frames, waiting)
+                kept += page.sink.replay_bytes
+        return PageCounts(connected, disconnected, closed, frames, waiting, kept)
 
     def get(self, page_id: str) -> Page | None:
         """The page of that id, if it was ever seen and not yet forgotten."""
@@ -79,7 +81,6 @@ class PageTable:
         replaced = page.sink if page is not None else None
         page = Page(page_id, PageStatus.CONNECTED, now, next(self._connections), sink)
         self._pages[page_id] = page
-        self._forget_some()
         return page, replaced
 
     def disconnect(self, page_id: str, connection: int | None, now: float) -> Page | None:
@@ -91,9 +92,10 @@ class PageTable:
         page = self._pages.get(page_id)
         if page is None or connection not in {None, page.connection}:
             return None
-        page.sink = None
         if page.status is PageStatus.CONNECTED:
             page.status, page.since = PageStatus.DISCONNECTED, now
+        if page.status is PageStatus.CLOSED or page.sink is None or not page.sink.outlives_connection:
+            page.sink = None
         return page
 
     def close(self, page_id: str, now: float) -> bool:
@@ -105,6 +107,8 @@ class PageTable:
         page = self._pages.get(page_id)
         if page is None or page.status is PageStatus.CLOSED:
             return False
+        if page.status is PageStatus.DISCONNECTED:
+            page.sink = None  # what was kept for it; that of a connection ends with this
         page.status, page.since = PageStatus.CLOSED, now
         return True
 
@@ -123,10 +127,18 @@ class PageTable:
             page.sink = None
         return sinks
 
-    def _forget_some(self) -> None:
+    def forget_some(self) -> list[Page]:
+        """Forget what is over the number of pages that are remembered: those that are closed, and then those that have
+        no connection.
+
+        Returns:
+            The pages that were forgotten.
+        """
+        forgotten: list[Page] = []
         for status in (PageStatus.CLOSED, PageStatus.DISCONNECTED):
             for page in list(self._pages.values()):
                 if len(self._pages) <= _REMEMBERED_PAGES:
-                    return
+                    return forgotten
                 if page.status is status:
-                    del self._pages[page.page_id]
+                    forgotten.append(self._pages.pop(page.page_id))
+        return forgotten

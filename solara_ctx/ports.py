@@ -13,12 +13,23 @@ T = TypeVar("T")
 
 
 class Sink(Protocol):
-    """Where frames for one connection of a browser page go.  Safe from any thread, never blocks."""
+    """Where frames for a browser page go: over one connection, or one after the other.  Safe from any thread, never
+    blocks.
+    """
 
     hears_widgets: bool
     """Whether what concerns widgets goes there.  Where not, the page will ask for the states of them all, and hears of
     them from then on: the worker that handles its question sets this, any thread reads it.
     """
+
+    is_listening: bool
+    """Whether it takes frames.  Where not, what is put is dropped and need not be framed; any thread reads it."""
+
+    @property
+    def outlives_connection(self) -> bool:
+        """Whether what is put while the page has no connection is kept for it: the sink is its page's, then, until the
+        page is closed or another takes its place.
+        """
 
     @property
     def subprotocol(self) -> str | None:
@@ -31,6 +42,10 @@ class Sink(Protocol):
     @property
     def queued_bytes(self) -> int:
         """How many bytes wait to be written."""
+
+    @property
+    def replay_bytes(self) -> int:
+        """How many bytes of what was written are kept, until the page has said that it has them."""
 
     def put(self, frame: str | bytes) -> None:
         """Queue a frame; dropped when the sink is closed."""
@@ -74,6 +89,12 @@ class Host(Protocol):
     def receive(self, page_id: str, frame: str | bytes) -> None:
         """Handle one frame that the page sent."""
 
+    def begin_page(self) -> None:
+        """A page function is about to run: what there is by now is not its."""
+
+    def leave_page(self, location: str) -> None:
+        """The page is left for the one at that path and query: close what it has returned and made."""
+
     def show(self, result: object) -> None:
         """Show what the page function returned.
 
@@ -83,6 +104,18 @@ class Host(Protocol):
 
     def show_error(self, error: BaseException) -> None:
         """Show the page that the page function has failed."""
+
+    def set_page(self, properties: Mapping[str, object]) -> None:
+        """Change how every page looks around what it shows, such as its title; pages that come later have it, too.
+
+        Any thread.
+
+        Raises:
+            TypeError, ValueError: it can't be written as JSON.
+        """
+
+    def task_failed(self, error: BaseException) -> None:
+        """Show the pages, as far as they may see it, that a task has failed; the log has it by now.  Any thread."""
 
     def show_parts(self, watch: "Watch") -> None:
         """Add to *watch* everything that has to be gone once the kernel is closed."""

@@ -31,11 +31,13 @@ class Presence:
         if not self.table.any_connected():
             self.since = now
         page, replaced = self.table.connect(page_id, sink, now)
-        if replaced is not None:
+        if replaced is not None and replaced is not sink:
             host.disconnect(page_id, replaced)
             replaced.close(CloseCode.REPLACED, "replaced")
-        if sink is not None:
+        if sink is not None and replaced is not sink:
             host.connect(page_id, sink)
+        for forgotten in self.table.forget_some():
+            _drop(forgotten.page_id, forgotten.sink, host)
         return page.connection
 
     def disconnect(self, page_id: str, connection: int | None, host: Host | None) -> "asyncio.Future[None]":
@@ -44,25 +46,32 @@ class Presence:
         Returns:
             Done when the cull that this has led to has run, or at once where it leads to none.
         """
-        page = self.table.get(page_id)
-        sink = None if page is None else page.sink
+        sink = self.sink_of(page_id)
         page = self.table.disconnect(page_id, connection, self._owner.clock.now())
-        if page is not None and sink is not None and host is not None:
-            host.disconnect(page_id, sink)
+        if page is not None and page.sink is not sink:
+            _drop(page_id, sink, host)
         # One that was closed by its page before has led to what it leads to.
         if page is not None and page.status is PageStatus.DISCONNECTED:
             return self._one_has_left()
         return self._nothing_to_wait_for()
 
-    def close(self, page_id: str) -> bool:
+    def sink_of(self, page_id: str) -> Sink | None:
+        """Where frames for that page go, if they go anywhere."""
+        page = self.table.get(page_id)
+        return None if page is None else page.sink
+
+    def close(self, page_id: str, host: Host | None) -> bool:
         """A page is gone for good.
 
         Returns:
             Whether it was the last of them: whether there is nobody to wait for.
         """
         was_there = self.table.any_connected()
+        sink = self.sink_of(page_id)
         if not self.table.close(page_id, self._owner.clock.now()):
             return False
+        if self.sink_of(page_id) is not sink:
+            _drop(page_id, sink, host)
         if self.table.all_closed():
             return True
         if was_there:
@@ -95,3 +104,13 @@ class Presence:
         future: asyncio.Future[None] = self._owner.loop.create_future()
         future.set_result(None)
         return future
+
+
+def _drop(page_id: str, sink: Sink | None, host: Host | None) -> None:
+    """Nothing goes to that page any more."""
+    if sink is None:
+        return
+    if host is not None:
+        host.disconnect(page_id, sink)
+    if sink.outlives_connection:
+        sink.close(CloseCode.DONE, "closed")

@@ -4,23 +4,15 @@ import asyncio
 import hmac
 import logging
 import threading
-from collections.abc import (
-    Awaitable,
-    Callable,
-    Coroutine,
-    ItemsView,
-    Iterable,
-    Iterator,
-    KeysView,
-    Mapping,
-    ValuesView,
-)
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import NamedTuple
 
+from solara_ctx import loop_hooks
 from solara_ctx.admission import Admission
 from solara_ctx.claims import ReportFuture
 from solara_ctx.clock import Clock, LoopClock
 from solara_ctx.context import VirtualKernelContext
+from solara_ctx.context_table import ContextTable
 from solara_ctx.cull_timer import CullTimer
 from solara_ctx.current import Handle
 from solara_ctx.draining import close_all
@@ -33,7 +25,7 @@ from solara_ctx.errors import (
     redact,
 )
 from solara_ctx.hooks import Hook
-from solara_ctx.lifecycle import CloseReason, State
+from solara_ctx.lifecycle import CloseReason
 from solara_ctx.lifecycle_tasks import LifecycleTasks
 from solara_ctx.ports import Host, Ids, NoWatch, Sink, Watch
 from solara_ctx.room import Room
@@ -55,20 +47,20 @@ class Connection(NamedTuple):
     number: int
 
 
-class KernelRegistry(Mapping[str, VirtualKernelContext]):
+class KernelRegistry(ContextTable):
     """The kernels of one `KernelApp`, by kernel id: a read-only mapping with the operations that change it.
 
     It belongs to the event loop that was running at `start`; everything but the mapping is for that loop's thread.
     """
 
     def __init__(self, settings: Settings, *, ids: Ids, make_host: Callable[[Handle], Host]) -> None:
+        super().__init__()
         self.settings = settings
         self.mailbox_limit = settings.kernel_mailbox_limit
         self.step_budget_s = settings.kernel_close_timeout
         self._ids = ids
         self._make_host = make_host
         self._start_hooks: dict[object, StartHook] = {}
-        self._contexts: dict[str, VirtualKernelContext] = {}
         self._admission = Admission(settings)
         self._ended = EndedKernels(at_least_s=settings.kernel_connect_timeout)
         self._lifecycle_tasks = LifecycleTasks(self._close_closers_when_idle)
@@ -78,28 +70,6 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._scrub_threads: Callable[[set[int]], None] = _leave_threads_alone
         self._watch: Callable[[str, str, str], Watch] = _watch_nothing
-
-    # The mapping; any thread
-
-    def __getitem__(self, kernel_id: str) -> VirtualKernelContext:
-        return self._contexts[kernel_id]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(list(self._contexts))
-
-    def __len__(self) -> int:
-        return len(self._contexts)
-
-    # Of a copy, as other threads may look while kernels come and go.
-
-    def keys(self) -> KeysView[str]:
-        return dict.fromkeys(self._contexts.copy()).keys()  # of ids only: somebody may keep it
-
-    def values(self) -> ValuesView[VirtualKernelContext]:
-        return self._contexts.copy().values()
-
-    def items(self) -> ItemsView[str, VirtualKernelContext]:
-        return self._contexts.copy().items()
 
     def __repr__(self) -> str:
         return f"<KernelRegistry kernels={len(self._contexts)}>"
@@ -135,6 +105,7 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         self._draining = self._drained = False
         self._culls = CullTimer(self.clock, self._loop, self._cull)
         self._room = Room(self._admission, self._contexts, self._culls)
+        self._unhook = loop_hooks.install(self._loop)
 
     def begin_drain(self) -> None:
         """Let no new kernel in."""
@@ -160,6 +131,7 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         self.begin_drain()
         within_s = self.settings.kernel_drain_timeout
         late = await close_all(self._contexts, reason, clock=self.clock, within_s=within_s, each=each, begun=begun)
+        self._unhook()
         self.workers.close()
         self._drained = True
         self._close_closers_when_idle()
@@ -194,6 +166,10 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         _ = self._room.who_makes_it(session_id)  # nobody yet: the page may never connect
         return self._ids.issue(session_id)
 
+    def count_refusal(self) -> None:
+        """Somebody was turned away who would have been issued an id."""
+        self._admission.refused_total += 1
+
     def find(self, kernel_id: str, session_id: str, user: str | None = None) -> VirtualKernelContext | None:
         """The kernel of that id; `None` when the id is good and its kernel has not been started yet.
 
@@ -227,6 +203,8 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         sink: Sink | None,
         page: PageFunction,
         user: str | None = None,
+        base_url: str = "/",
+        returns: bool = False,
     ) -> Connection:
         """A page connects to its kernel, which starts with its first connection.
 
@@ -237,6 +215,8 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
             sink: Where to send what the kernel has to say.
             page: What to run in a fresh kernel; without arguments.
             user: Who asks, as the host app has authenticated them.  Whose first connection it is, the kernel is.
+            base_url: Where the app is mounted, as the page's browser sees it.
+            returns: Whether the page has had a kernel under that id before: it gets no other one.
 
         Raises:
             SessionMismatch, UserMismatch, InvalidKernelId, ContextClosed: as for `find`; the last also when the server
@@ -245,18 +225,25 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
         """
         context = self.find(kernel_id, session_id, user)
         if context is None:
+            if returns:
+                # Of another process, which had the same key, and took what was done there with it.
+                raise ContextClosed(kernel_id, doing="take its page back", reason="gone")
             if self._draining:
                 raise ContextClosed(kernel_id, doing="start", reason=CloseReason.SERVER_SHUTDOWN)
             age_s = self.settings.kernel_connect_timeout - self._ids.remaining_s(kernel_id)
             if self._signed_out.since(user, self.clock.now() - age_s):
                 raise ContextClosed(kernel_id, doing="start", reason=CloseReason.SIGNED_OUT)
             makes_room = self._room.who_makes_it(session_id)
-            context = VirtualKernelContext(kernel_id, session_id, owner=self, page=page, user=user)
+            context = VirtualKernelContext(kernel_id, session_id, owner=self, page=page, user=user, base_url=base_url)
             self._contexts[kernel_id] = context
             self._room.evict(makes_room)
             self._admission.let_in(session_id, kernel_id)
             self._totals.started += 1
             log.debug("kernel %s started", redact(kernel_id))
+            connection = Connection(context, context.page_connect(page_id, sink))
+            # Not before: what it has to say first would reach nobody.
+            context.begin()
+            return connection
         return Connection(context, context.page_connect(page_id, sink))
 
     def of_session(self, session_id: str) -> list[VirtualKernelContext]:
@@ -304,28 +291,19 @@ class KernelRegistry(Mapping[str, VirtualKernelContext]):
 
         return unregister
 
+    def take_start_hooks(self, other: "KernelRegistry") -> None:
+        """Have the start hooks of *other*, for kernels yet to come, instead of its own."""
+        self._start_hooks = other._start_hooks
+
     # What is alive
 
     def stats(self) -> RegistryStats:
         """A snapshot of all kernels together."""
-        contexts = list(self._contexts.values())
-        pages = [context.page_counts() for context in contexts]
-        return RegistryStats(
-            total=len(contexts),
-            has_connected=sum(counts.connected > 0 for counts in pages),
-            has_disconnected=sum(counts.disconnected > 0 for counts in pages),
-            has_closed=sum(counts.closed > 0 for counts in pages),
+        return self._totals.look(
+            list(self._contexts.values()),
+            settings=self.settings,
             retained=len(self._culls),
-            closing=sum(context.state is State.CLOSING for context in contexts),
-            limit=self.settings.kernel_max_count,
-            limit_per_session=self.settings.kernel_max_per_session,
-            limit_disconnected=self.settings.kernel_max_disconnected,
-            limit_memory=self.settings.memory_limit,
-            started_total=self._totals.started,
-            closed_total=self._totals.closed,
-            restarted_total=self._totals.restarted,
-            refused_total=self._admission.refused_total,
-            abandoned_steps_total=self._totals.abandoned_steps,
+            refused=self._admission.refused_total,
         )
 
     def kernel_stats(self) -> list[KernelStats]:

@@ -8,6 +8,7 @@ import logging
 import re
 import sys
 from collections.abc import Callable, Iterator
+from importlib.abc import Loader
 from pathlib import Path
 from types import ModuleType
 
@@ -32,37 +33,26 @@ _MOST_OPEN_FILES = 1 << 20
 
 log = logging.getLogger(__name__)
 
+MakeLoader = Callable[[str, str], Loader]
+
 
 class UsageError(Exception):
     """The command line asks for something that is not there; the message says what and what to do."""
 
 
-def load_page(target: str) -> Callable[[], object] | KernelApp:
-    """The page function or `KernelApp` that *target* names: a file with a `page` function, `file.py:name`, or
-    `module:name`.
+def load_app(target: str, file_loader: MakeLoader | None = None) -> object:
+    """The ASGI app that *target* names: a file, `file.py:name`, or `module:name`, of a `KernelApp`, a page function,
+    which is put into one, or a whole app with a `KernelApp` mounted in it.  Without a name it is `page`, or else `app`.
 
-    Raises:
-        UsageError: there is no such file, module or function.
-    """
-    source, name = _split(target)
-    module = _load(source)
-    page = getattr(module, name or _DEFAULT_NAME, None)
-    if page is None:
-        raise UsageError(f"{source} has no {name or _DEFAULT_NAME!r}; define a function of that name, or say FILE:NAME")
-    if not callable(page):
-        raise UsageError(f"{name or _DEFAULT_NAME!r} in {source} is neither a page function nor a KernelApp")
-    return page  # type: ignore[no-any-return]
-
-
-def load_app(target: str) -> object:
-    """The ASGI app that *target* names: as for `load_page`, where a page is put into a `KernelApp`, or a whole app with
-    a `KernelApp` mounted in it.  A file without a `page` may have an `app`.
+    Args:
+        target: What to load.
+        file_loader: Makes the loader of a file, of the module's name and the path; Python's own where not given.
 
     Raises:
         UsageError: there is no such file, module, function or app, or no `KernelApp` in it.
     """
-    source, name = _split(target)
-    module = _load(source)
+    source, name = split_target(target)
+    module = load_file(Path(source), file_loader) if source.endswith(".py") else _load_module(source)
     if name is None:
         name = _DEFAULT_NAME if hasattr(module, _DEFAULT_NAME) else _APP_NAME
     found: object = getattr(module, name, None)
@@ -75,7 +65,7 @@ def load_app(target: str) -> object:
     if not _is_asgi_app(found):
         return KernelApp(found)
     if not mounted(found):
-        raise UsageError(f"{name!r} in {source} has no KernelApp mounted in it; there is nothing to check")
+        raise UsageError(f"{name!r} in {source} has no KernelApp mounted in it, so it has no page with a kernel")
     return found
 
 
@@ -124,22 +114,22 @@ def _walk(app: object, path: str) -> Iterator[tuple[str, KernelApp]]:
         yield from _walk(inner, path)
 
 
-def _split(target: str) -> tuple[str, str | None]:
-    """The file or module, and the name in it."""
+def split_target(target: str) -> tuple[str, str | None]:
+    """The file or module of a target, and the name in it, where it has one."""
     source, _, name = target.partition(":") if not _is_drive(target) else (target, "", "")
     return source, name or None
-
-
-def _load(source: str) -> ModuleType:
-    return load_file(Path(source)) if source.endswith(".py") else _load_module(source)
 
 
 def _is_drive(target: str) -> bool:
     return re.fullmatch(r"[A-Za-z]:[\\/][^:]*", target) is not None
 
 
-def load_file(path: Path) -> ModuleType:
+def load_file(path: Path, make_loader: MakeLoader | None = None) -> ModuleType:
     """Run a Python file as a module, with its folder importable, as `python FILE` would.
+
+    Args:
+        path: The file.
+        make_loader: Makes its loader, of the module's name and the path; Python's own where not given.
 
     Raises:
         UsageError: there is no such file, or it is no Python file.
@@ -147,8 +137,9 @@ def load_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise UsageError(f"there is no file {path}; give the path of a Python file with a `page` function")
     path = path.resolve()
-    sys.path.insert(0, str(path.parent))
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    _make_importable(path.parent)
+    loader = None if make_loader is None else make_loader(path.stem, str(path))
+    spec = importlib.util.spec_from_file_location(path.stem, path, loader=loader)
     if spec is None or spec.loader is None:
         raise UsageError(f"{path} can't be loaded as a Python module")
     module = importlib.util.module_from_spec(spec)
@@ -157,8 +148,13 @@ def load_file(path: Path) -> ModuleType:
     return module
 
 
+def _make_importable(folder: Path) -> None:
+    if sys.path[:1] != [str(folder)]:
+        sys.path.insert(0, str(folder))
+
+
 def _load_module(name: str) -> ModuleType:
-    sys.path.insert(0, str(Path.cwd()))
+    _make_importable(Path.cwd())
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:

@@ -3,133 +3,17 @@
 `Settings` is the one list of what is read: the reference in the docs is generated from it.
 """
 
-import math
-import re
-from collections.abc import Callable
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from solara_ctx.errors import KernelContextError
-
-_UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_UNIT_BYTES = {"": 1, "b": 1, "kb": 1000, "mb": 1000**2, "gb": 1000**3, "kib": 1024, "mib": 1024**2, "gib": 1024**3}
-_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_DURATION = re.compile(rf"(?:{_DURATION_PART.pattern})+")
-_NUMBER = re.compile(r"\d+(?:\.\d+)?")
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)")
-
-DURATION_FORMS = '"24h", "90s", "500ms", "1h30m", "2d", or seconds such as "30"'
-SIZE_FORMS = '"64MB", "512KiB", or bytes such as "1000000"'
-THRESHOLDS_FORM = '"5000,10,2000"'
-_GENERATIONS = 3
-# A timer further away than this is no use to anybody, and `loop.call_at` overflows some platforms' clocks.
-_LONGEST_S = 10 * 365 * 86400.0
+from solara_ctx.setting_values import Duration, Key, Origin, Secret, Size, Thresholds, Url, keys_of, split
 
 
 class InvalidSettings(KernelContextError):
     """A setting has a value that can't be used; the message names the variable, the value and the valid forms."""
-
-
-def parse_duration(value: object) -> float:
-    """Read a duration: "24h", "90s", "500ms", "1h30m", "2d", or a number of seconds.
-
-    Returns:
-        Seconds.
-
-    Raises:
-        ValueError: it is no such duration, negative, not finite, or longer than ten years.
-    """
-    seconds = _duration_seconds(value)
-    if seconds is None or not 0 <= seconds <= _LONGEST_S:
-        raise ValueError(f"not a duration; write it as {DURATION_FORMS}")
-    return float(seconds)
-
-
-def _duration_seconds(value: object) -> float | None:
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int | float):
-        return value
-    if not isinstance(value, str):
-        return None
-    text = "".join(value.split()).lower()
-    if _NUMBER.fullmatch(text):
-        return float(text)
-    if not _DURATION.fullmatch(text):
-        return None
-    return sum(float(number) * _UNIT_SECONDS[unit] for number, unit in _DURATION_PART.findall(text))
-
-
-def parse_size(value: object) -> int:
-    """Read a size: "64MB" (10^6), "64MiB" (2^20), or a number of bytes.
-
-    Raises:
-        ValueError: it is no such size, or nothing at all.
-    """
-    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
-        return value
-    match = _SIZE.fullmatch(value.strip().lower()) if isinstance(value, str) else None
-    size = float(match[1]) * _UNIT_BYTES[match[2]] if match is not None and match[2] in _UNIT_BYTES else 0.0
-    if not 1 <= size < math.inf:
-        raise ValueError(f"not a size; write it as {SIZE_FORMS}")
-    return int(size)
-
-
-def parse_thresholds(value: object) -> tuple[int, int, int]:
-    """Read the garbage collector's thresholds: three whole numbers, "5000,10,2000".
-
-    Raises:
-        ValueError: it is nothing of that kind.
-    """
-    parts = value.split(",") if isinstance(value, str) else value
-    if isinstance(parts, list | tuple) and len(parts) == _GENERATIONS:
-        numbers = [number for part in parts if (number := _whole(part)) is not None]
-        if len(numbers) == _GENERATIONS:
-            return numbers[0], numbers[1], numbers[2]
-    raise ValueError(f"not the collector's thresholds; write them as {THRESHOLDS_FORM}")
-
-
-def _whole(value: object) -> int | None:
-    """A number that `gc.set_threshold` takes, a C int."""
-    if isinstance(value, str) and re.fullmatch(r"\s*\d{1,10}\s*", value, re.ASCII):
-        value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31 else None
-
-
-def _split(value: object) -> object:
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-
-
-def _keys(value: object) -> object:
-    keys = (value,) if isinstance(value, SecretStr) else _split(value)
-    if isinstance(value, str) and not keys:
-        raise ValueError("there is no key in it; leave it unset for a random one")
-    return keys
-
-
-def _check_origin(origin: str) -> str:
-    if not re.fullmatch(r"https?://[^/?#@\s]+", origin):
-        raise ValueError('not an origin; write it as "https://app.example.org" or "http://localhost:8000"')
-    return origin.lower()
-
-
-def _check_secret(shortest: int) -> Callable[[SecretStr], SecretStr]:
-    def check(secret: SecretStr) -> SecretStr:
-        if len(secret.get_secret_value()) < shortest:
-            raise ValueError(f"too short; it needs {shortest} characters or more")
-        return secret
-
-    return check
-
-
-Duration = Annotated[float, BeforeValidator(parse_duration)]
-Size = Annotated[int, BeforeValidator(parse_size)]
-Thresholds = Annotated[tuple[int, int, int], NoDecode, BeforeValidator(parse_thresholds)]
-Origin = Annotated[str, AfterValidator(_check_origin)]
-Secret = Annotated[SecretStr, AfterValidator(_check_secret(1))]
-Key = Annotated[SecretStr, AfterValidator(_check_secret(16))]
 
 
 def _variable(*names: str) -> AliasChoices:
@@ -226,13 +110,20 @@ class Settings(BaseSettings):  # type: ignore[explicit-any]  # what pydantic add
         default=64_000_000,
         validation_alias=_variable("SOLARA_KERNEL_OUTBOX_LIMIT"),
         description="How many bytes may wait to be sent to one page. A page that falls further behind loses its "
-        "connection, comes back and takes the newest state.",
+        "connection, comes back and takes the newest state. One message that is larger by itself may wait as well.",
     )
     websocket_max_frame: Size = Field(
         default=100_000_000,
         validation_alias=_variable("SOLARA_WEBSOCKET_MAX_FRAME"),
-        description="The largest message that a page may send. The server's own limit holds too "
-        "(uvicorn: `--ws-max-size`).",
+        description="The largest message that a page may send. The server's own limit holds too (uvicorn: "
+        "`--ws-max-size`, 16 MB); `solara-ctx run` sets it to this.",
+    )
+    upload_max_size: Size = Field(
+        default=200_000_000,
+        validation_alias=_variable("SOLARA_UPLOAD_MAX_SIZE"),
+        description="How much the files may have that are uploaded at a time to the `FileUpload` widgets of one "
+        "kernel. They come in pieces, which no other limit minds, and are kept in memory. More is refused, and the "
+        "page says why.",
     )
     kernel_max_comms: int = Field(
         default=10_000,
@@ -245,8 +136,66 @@ class Settings(BaseSettings):  # type: ignore[explicit-any]  # what pydantic add
         default=1000,
         ge=0,
         validation_alias=_variable("SOLARA_WEBSOCKET_MAX_RATE"),
-        description="How many messages a page may send in a second, for longer than a burst of twice as many. One that "
-        "sends faster loses its connection, with 1008 and the reason `too-fast`. 0: no limit.",
+        description="How many messages the pages of a kernel may send in a second, for longer than a burst of twice as "
+        "many. One that sends faster loses its connection, with 1008 and the reason `too-fast`, and has no other burst "
+        "when it comes back at once. 0: no limit.",
+    )
+    websocket_max_nesting: int = Field(
+        default=128,
+        ge=8,
+        le=500,
+        validation_alias=_variable("SOLARA_WEBSOCKET_MAX_NESTING"),
+        description="How deep objects and arrays may be within each other in a message of a page. A deeper one ends "
+        "the connection, with 1007 and the reason `nested-too-deeply`.",
+    )
+    websocket_max_buffers: int = Field(
+        default=65_535,
+        ge=0,
+        validation_alias=_variable("SOLARA_WEBSOCKET_MAX_BUFFERS"),
+        description="How many binary parts a message of a page may have. One with more ends the connection, with 1007 "
+        "and the reason `too-many-buffers`.",
+    )
+    websocket_ping_interval: Duration = Field(
+        default=20.0,
+        validation_alias=_variable("SOLARA_WEBSOCKET_PING_INTERVAL"),
+        description="How often the server says to a page that it is there. With `PageWebSocket`, which "
+        "`solara-ctx run` uses, also how often it asks the browser; with other servers that is theirs (uvicorn: "
+        "`--ws-ping-interval`, hypercorn: `--websocket-ping-interval`). 0: not at all, and the server's own pings are "
+        "left alone.",
+    )
+    websocket_ping_timeout: Duration = Field(
+        default=20.0,
+        gt=0,
+        validation_alias=_variable("SOLARA_WEBSOCKET_PING_TIMEOUT"),
+        description="How long the browser's answer may take until the connection is given up. A page that does not "
+        "hear of the server for as long as both together gives it up as well, and connects anew.",
+    )
+    replay_max_age: Duration = Field(
+        default=60.0,
+        validation_alias=_variable("SOLARA_REPLAY_MAX_AGE"),
+        description="For how long what is sent to a page that has lost its connection is kept for it, and for how long "
+        "the page keeps what is done in it meanwhile. A page that comes back later takes the newest state of "
+        "everything instead.",
+    )
+    replay_max_messages: int = Field(
+        default=1000,
+        ge=0,
+        validation_alias=_variable("SOLARA_REPLAY_MAX_MESSAGES"),
+        description="How many messages are kept for a page until it has acknowledged them, and as many by the page.",
+    )
+    replay_max_size: Size = Field(
+        default=8_000_000,
+        validation_alias=_variable("SOLARA_REPLAY_MAX_SIZE"),
+        description="How many bytes they may have together.",
+    )
+    kernel_max_issue_rate: int = Field(
+        default=100,
+        ge=0,
+        validation_alias=_variable("SOLARA_KERNEL_MAX_ISSUE_RATE"),
+        description="How many pages one address may load in a second, for longer than a burst of twice as many, and "
+        "never less than 300: each brings the id of a kernel that it may start. One more gets 429, and a page that "
+        "tries again by itself. An IPv6 address counts with all of its /64 network. Behind a proxy that the server "
+        "does not believe (uvicorn: `--forwarded-allow-ips`), everybody has the proxy's address. 0: no limit.",
     )
     gc_freeze: bool | None = Field(
         default=None,
@@ -261,12 +210,19 @@ class Settings(BaseSettings):  # type: ignore[explicit-any]  # what pydantic add
         description="How often the garbage collector runs by itself, as for `gc.set_threshold`. Closed kernels do not "
         "need it. Unset: as it is; under `solara-ctx run`, but for debug mode and `--reload`, `5000,10,2000`.",
     )
-    allowed_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_split)] = Field(
+    allowed_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(split)] = Field(
         default=(),
         validation_alias=_variable("SOLARA_ALLOWED_ORIGINS"),
         description="Origins, besides the server's own, whose pages may connect; separated by commas.",
     )
-    session_secret_key: Annotated[tuple[Key, ...], NoDecode, BeforeValidator(_keys)] = Field(
+    widgets_cdn: Url = Field(
+        default="",
+        validation_alias=_variable("SOLARA_WIDGETS_CDN"),
+        description="Where browsers ask for the JavaScript of widgets that is not installed where the server runs: "
+        '"https://cdn.jsdelivr.net/npm/", for example, or a mirror of your own with the packages of npm. '
+        "Unset: nowhere; what is missing is named in the page.",
+    )
+    session_secret_key: Annotated[tuple[Key, ...], NoDecode, BeforeValidator(keys_of)] = Field(
         default=(),
         validation_alias=_variable("SOLARA_SESSION_SECRET_KEY"),
         description="The key that session cookies and kernel ids are signed with, 16 characters or more. Several, "
@@ -285,10 +241,19 @@ class Settings(BaseSettings):  # type: ignore[explicit-any]  # what pydantic add
         description="The bearer token for `/resourcez`. Where it is set, a caller from another machine who does not "
         "send it gets totals only.",
     )
+    output: Literal["both", "page", "server"] = Field(
+        default="both",
+        validation_alias=_variable("SOLARA_OUTPUT"),
+        description="Where goes what is printed and displayed outside of any `with Output():`: `page`, to a panel at "
+        "the foot of the page whose code it is; `server`, to the standard output of the server; or `both`. Errors of "
+        "callbacks are in the server's log in any case, and in the panel unless it is `server`.",
+    )
     debug: bool = Field(
         default=False,
         validation_alias=_variable("SOLARA_DEBUG"),
-        description="Show tracebacks of page functions in the page. Not for production.",
+        description="Show errors in the page, with the lines of source that led to them, and log a line for each "
+        "message between pages and kernels, of which nothing can be learnt but how much is said about what. Not for "
+        "production. Unset: no; under `solara-ctx run --reload`, the first.",
     )
 
     def __init__(self, **values: object) -> None:

@@ -38,6 +38,8 @@ class KernelStats:
     """Messages that wait to be sent, all pages together."""
     outbox_bytes: int
     """The same in bytes."""
+    replay_bytes: int
+    """What was sent and is kept until the pages have acknowledged it, in bytes."""
     restarts: int
     """How often the kernel was restarted."""
 

@@ -5,28 +5,37 @@ import concurrent.futures
 import contextvars
 import logging
 import weakref
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator
 from functools import partial
 from typing import TypeVar
 
-from solara_ctx import frames
+from solara_ctx import current, frames
+from solara_ctx.current import Handle
 from solara_ctx.errors import ContextClosed, redact
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+FindTold = Callable[[], Callable[[BaseException], object] | None]
 
 
 class KernelTasks:
     """Tasks that belong to one run of a kernel.
 
     The set holds the running tasks, and no task holds the set: a result that somebody keeps must not keep the kernel.
+
+    Args:
+        kernel_id: Shown redacted.
+        loop: Where tasks run.
+        failed: Finds who is told of errors that are in the log; weakly, as a task that does not end holds this.
     """
 
-    def __init__(self, kernel_id: str, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, kernel_id: str, loop: asyncio.AbstractEventLoop, failed: FindTold) -> None:
         self._kernel_id = kernel_id
+        self._failed = failed
         self._loop = loop
-        self._running: set[asyncio.Task[object]] = set()
+        self._running: dict[asyncio.Task[object], Handle | None] = {}
+        self._generators: weakref.WeakSet[AsyncGenerator[object, None]] = weakref.WeakSet()
         self._closed = False
 
     def __len__(self) -> int:
@@ -49,6 +58,32 @@ class KernelTasks:
             raise ContextClosed(self._kernel_id, doing="start a task")
         return future
 
+    def own(self, task: "asyncio.Task[object]", handle: Handle | None) -> None:
+        """Cancel and await that task, too, when the kernel ends; or when what *handle* names does.  Loop only."""
+        if task not in self._running:
+            self._running[task] = handle
+            # From an empty context: that of the caller would be kept for as long as the task.
+            task.add_done_callback(self._forget, context=contextvars.Context())
+
+    def _forget(self, task: "asyncio.Task[object]") -> None:
+        self._running.pop(task, None)
+
+    def own_generator(self, generator: AsyncGenerator[object, None]) -> None:
+        """Close that async generator when the kernel ends, if it is there and open by then.  Loop only."""
+        self._generators.add(generator)
+
+    def close_generator(self, generator: AsyncGenerator[object, None]) -> bool:
+        """Close an async generator that nobody will go on with, in a task.  Any thread.
+
+        Returns:
+            Whether there is a loop to do it.
+        """
+        return self._post(partial(self._close_generator, generator), contextvars.copy_context())
+
+    def _close_generator(self, generator: AsyncGenerator[object, None]) -> None:
+        task = self._loop.create_task(_close(redact(self._kernel_id), generator), name=f"aclose() of {generator!r}")
+        self.own(task, None)
+
     def refuse_new(self) -> None:
         """Take nothing more.  Any thread."""
         self._closed = True
@@ -58,18 +93,38 @@ class KernelTasks:
         for task in self._running:
             task.cancel()
 
-    def when_done(self) -> "asyncio.Future[list[object]]":
-        """A future that is done when no task runs any more.  Loop only."""
-        if not self._running:  # as in most kernels, for which `gather` takes a turn of the loop
-            done: asyncio.Future[list[object]] = self._loop.create_future()
-            done.set_result([])
+    def cancel_of(self, handle: Handle) -> None:
+        """Cancel what runs of that.  Loop only."""
+        for task, owner in self._running.items():
+            if owner is handle:
+                task.cancel()
+
+    def when_done(self, variables: contextvars.Context) -> "asyncio.Future[None]":
+        """A future that is done when no task runs any more, and every async generator that is left is closed.  Loop
+        only.
+
+        Args:
+            variables: What the generators are closed in.
+        """
+        if not self._running and not self._generators:  # as in most kernels
+            done: asyncio.Future[None] = self._loop.create_future()
+            done.set_result(None)
             return done
-        # Their own errors were logged as they ended, and are of no interest to the teardown.
-        return asyncio.gather(*self._running, return_exceptions=True)
+        return self._loop.create_task(self._wind_down(variables), context=contextvars.Context())
+
+    async def _wind_down(self, variables: contextvars.Context) -> None:
+        while self._running or self._generators:
+            while self._running:
+                # Their own errors were logged as they ended, and are of no interest to the teardown.
+                await asyncio.wait(self._running)
+                # What a task has let go of at its end may have something to say, too.
+                await asyncio.sleep(0)
+            while self._generators:
+                variables.copy().run(self._close_generator, self._generators.pop())
 
     def where(self) -> str:
         """Where the running tasks wait, as text.  Loop only."""
-        return "\n".join(f"task {task.get_name()!r} at {_innermost_line(task)}" for task in self._running)
+        return "\n".join(where_it_waits(task) for task in self._running)
 
     def _post(self, step: Callable[[], None], context: contextvars.Context) -> bool:
         try:
@@ -89,15 +144,29 @@ class KernelTasks:
             coroutine.close()
             _cancel(future)
             return
-        task = self._loop.create_task(_contain(coroutine), name=name, context=context)
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-        finish = partial(_finish, redact(self._kernel_id), coroutine, future)
+        task = self._loop.create_task(contain(coroutine), name=name, context=context)
+        self.own(task, current.peek_handle(context))
+        failed = partial(_tell, self._failed, context)
+        finish = partial(_finish, redact(self._kernel_id), coroutine, future, failed)
         task.add_done_callback(finish, context=contextvars.Context())
         future.add_done_callback(partial(_pass_on_cancel, weakref.ref(task), self._loop))
 
 
-async def _contain(coroutine: Coroutine[object, None, T]) -> T:
+async def _close(kernel: str, generator: AsyncGenerator[object, None]) -> None:
+    try:
+        await contain(generator.aclose())
+    except Exception as error:
+        log.exception("an async generator of kernel %s failed as it was closed", kernel)
+        frames.note(error)
+
+
+def where_it_waits(task: asyncio.Task[T]) -> str:
+    """Where a task waits, as text.  Loop only."""
+    return "\n".join((f"task {task.get_name()!r}", *_lines(task)))
+
+
+async def contain(coroutine: Awaitable[T]) -> T:
+    """*coroutine* as the body of a task that can end nothing but itself."""
     try:
         return await coroutine
     except (SystemExit, KeyboardInterrupt) as error:
@@ -105,8 +174,19 @@ async def _contain(coroutine: Coroutine[object, None, T]) -> T:
         raise RuntimeError(f"{error!r} in a task ends the task, and nothing else") from error
 
 
+def _tell(find: FindTold, context: contextvars.Context, error: BaseException) -> None:
+    tell = find()
+    if tell is not None:
+        # In the task's own context: a `with Output():` may have been open there.
+        context.run(tell, error)
+
+
 def _finish(
-    kernel: str, coroutine: Coroutine[object, None, T], future: concurrent.futures.Future[T], task: asyncio.Task[T]
+    kernel: str,
+    coroutine: Coroutine[object, None, T],
+    future: concurrent.futures.Future[T],
+    failed: Callable[[BaseException], None],
+    task: asyncio.Task[T],
 ) -> None:
     # Of a task that was cancelled before its first step, the coroutine was never begun; elsewhere this does nothing.
     coroutine.close()
@@ -116,6 +196,7 @@ def _finish(
     error = task.exception()
     if error is not None:
         log.error("task %r of kernel %s failed", task.get_name(), kernel, exc_info=error)
+        failed(error)
         frames.note(error)
     # False where the user has cancelled the future, and the task did not listen.
     if future.set_running_or_notify_cancel():
@@ -132,16 +213,14 @@ def _cancel(future: concurrent.futures.Future[T]) -> None:
     future.set_running_or_notify_cancel()
 
 
-def _innermost_line(task: asyncio.Task[object]) -> str:
-    """The line at which a task waits.  `Task.get_stack` shows the outermost one, which is ours."""
-    at = "its end"
+def _lines(task: asyncio.Task[T]) -> Iterator[str]:
+    """The lines at which a task waits, from the user's outermost one on.  `Task.get_stack` shows ours only."""
     waits_for: object = task.get_coro()
     while waits_for is not None:
         frame = getattr(waits_for, "cr_frame", None)
-        if frame is not None:
-            at = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+        if frame is not None and frame.f_code is not contain.__code__:
+            yield f'  File "{frame.f_code.co_filename}", line {frame.f_lineno}, in {frame.f_code.co_name}'
         waits_for = getattr(waits_for, "cr_await", None)
-    return at
 
 
 def _pass_on_cancel(

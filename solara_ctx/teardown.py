@@ -115,6 +115,11 @@ class Teardown:
         self._budget_s = budget_s
         self._started = clock.now()
         self._steps: list[StepResult] = []
+        self._where: Callable[[], str] | None = None
+
+    def where(self) -> str:
+        """What is waited for just now, and where that is, as text."""
+        return "another step to begin" if self._where is None else self._where()
 
     def report(self, reason: str) -> CloseReport:
         """The report of the steps so far."""
@@ -153,6 +158,7 @@ class Teardown:
         while steps:
             done: asyncio.Future[None] = loop.create_future()
             call = _Call(self._kernel, steps, new_context(), clock=self._clock, loop=loop, done=done)
+            self._where = call.where
             pool.submit(call.run)
             steps = []
             left_s = self._budget_s
@@ -160,6 +166,7 @@ class Teardown:
                 left_s = call.left_of(self._budget_s)
                 if left_s <= 0 and call.abandon(pool, self._budget_s):
                     break
+            self._where = None
             results, steps = call.take()
             for result in results:
                 self._add(result)
@@ -171,8 +178,15 @@ class Teardown:
             Whether it has stopped.
         """
         started = self._clock.now()
+        self._where = lambda: f"{name}, here:\n{where()}"
         stopped = await wait_within(self._clock, future, self._budget_s)
-        self._note(name, started, stack=None if stopped else where())
+        self._where = None
+        error = future.exception() if stopped and not future.cancelled() else None
+        if error is not None:
+            log.error("closing kernel %s: %s failed", self._kernel, name, exc_info=error)
+            frames.note(error)
+        said = None if error is None else summary(error)
+        self._note(name, started, error=said, stack=None if stopped else where())
         return stopped
 
     def _note(self, name: str, started: float, *, error: str | None = None, stack: str | None = None) -> None:
@@ -269,6 +283,13 @@ class _Call:
             stack = stack_of_thread(self._ident)
             self._results.append(StepResult(name=self._name, seconds=seconds, abandoned=True, stack=stack))
             return True
+
+    def where(self) -> str:
+        """Which step runs, and where it is, as text."""
+        with self._lock:
+            if self._ident is None:
+                return "a thread: all of them run other kernels' hooks"
+            return f"{self._name}, here:\n{stack_of_thread(self._ident)}"
 
     def take(self) -> tuple[list[StepResult], list[Step]]:
         """What became of the steps, and those that were not begun."""

@@ -8,17 +8,25 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
+class _Reference(weakref.ref[T]):
+    """A weak reference that knows what it referred to once that is gone."""
+
+    __slots__ = ("key",)
+    key: int
+
+
 class WeakBag(Generic[T]):
-    """Objects, weakly.  Safe from any thread: one may be added while another looks.
+    """Objects, weakly, by identity.  Safe from any thread: one may be added while another looks.
 
     Not a `weakref.WeakSet`: to iterate over that takes Python code, in the midst of which another thread may add to it.
-    The objects have to be hashable, by identity best.
+    And it asks the objects for their hash, which those have not that are compared by value, like plotly's figures.
     """
 
     __slots__ = ("_forget", "_listeners", "_references")
 
     def __init__(self) -> None:
-        self._references: set[weakref.ref[T]] = set()
+        # By the objects' ids: none is given away again before the reference to its owner is out.
+        self._references: dict[int, _Reference[T]] = {}
         self._listeners: list[Callable[[], object]] = []
         # One callback for all, which does not know the bag.
         self._forget = partial(_forget, self._references, self._listeners)
@@ -28,11 +36,15 @@ class WeakBag(Generic[T]):
 
     def add(self, item: T) -> None:
         """Know *item* for as long as it lives."""
-        self._references.add(weakref.ref(item, self._forget))
+        key = id(item)
+        if key not in self._references:
+            reference = _Reference(item, self._forget)
+            reference.key = key
+            self._references[key] = reference
 
     def discard(self, item: T) -> None:
         """Know *item* no more; harmless when it was not known."""
-        self._references.discard(weakref.ref(item))
+        self._references.pop(id(item), None)
 
     def clear(self) -> None:
         """Know nothing any more."""
@@ -41,7 +53,7 @@ class WeakBag(Generic[T]):
     def references(self) -> list[weakref.ref[T]]:
         """Weak references to what is alive just now."""
         # The copy is one step of the interpreter.
-        return list(self._references)
+        return list(self._references.values())
 
     def living(self) -> list[T]:
         """What is alive just now."""
@@ -54,8 +66,10 @@ class WeakBag(Generic[T]):
         self._listeners.append(listener)
 
 
-def _forget(references: set[weakref.ref[T]], listeners: list[Callable[[], object]], reference: weakref.ref[T]) -> None:
+def _forget(
+    references: dict[int, _Reference[T]], listeners: list[Callable[[], object]], reference: _Reference[T]
+) -> None:
     # Before it is out: whoever finds the bag empty finds that all deaths were told.
     for listener in listeners:
         listener()
-    references.discard(reference)
+    references.pop(reference.key, None)

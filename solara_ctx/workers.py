@@ -12,6 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from solara_ctx import frames
@@ -167,29 +168,55 @@ class WorkerPool:
         try:
             # From an empty context: the thread serves every kernel and must not inherit that of its first job.
             contextvars.Context().run(thread.start)
-        except RuntimeError:
+        except RuntimeError as error:
             with self._lock:
                 self._threads -= 1
                 self._starting = False
                 others = self._threads - self._stuck
+            # The other cause is that the system has no more. CPython tells the two apart by its words only (3.12).
+            if not others and "interpreter shutdown" in str(error):
+                # The interpreter ends, and from 3.12 on starts no threads any more: better here than never.
+                self._work_here()
+                return
             log.exception(
                 "%s: the system has no more threads to give; %d go on, and the next job tries again", self._name, others
             )
+
+    def _work_here(self) -> None:
+        """Run what waits on the thread of whoever has submitted it."""
+        while self._work_once(self._first_job):
+            pass
+
+    def _first_job(self) -> Job | None:
+        with self._lock:
+            return self._jobs.popleft() if self._jobs else None
+
+    def _work_once(self, next_job: Callable[[], Job | None]) -> bool:
+        """Run one job; false where there is none.  A frame of its own: that of a thread, which may be parked for a long
+        time, must not be what keeps the job's kernel.
+        """
+        job = next_job()
+        if job is None:
+            return False
+        frames.begin_job()
+        then = self._run(job)
+        del job
+        frames.end_job()
+        if then is not None:
+            self._run(then)
+        return True
 
     def _work(self) -> None:
         with self._lock:
             self._starting = False
         spot = threading.Lock()
         spot.acquire()
-        while (job := self._next_job(spot)) is not None:
-            frames.begin_job()
-            then = self._run(job)
-            # This frame may be parked for a long time; it must not be what keeps the job's kernel.
-            del job
-            frames.end_job()
-            if then is not None:
-                self._run(then)
-            del then
+        thread = threading.current_thread()
+        name = thread.name
+        next_job = partial(self._next_job, spot)
+        while self._work_once(next_job):
+            if thread.name != name:  # user code may call it after its user, and the next job is another's
+                thread.name = name
             if self._jobs:
                 time.sleep(_BREATH_S)
 

@@ -7,10 +7,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from solara_ctx.asking import NoAnswer, why, zombies
+from solara_ctx.asking import NoAnswer, close_kernel, why, zombies
 from tests.support.fakes import PATIENCE_S
 
 ROW = {"id": "abcdef…", "session": "s…", "reason": "culled", "age_seconds": 7300.0, "alive": {"Label": 2, "VBox": 1}}
+
+
+def told(*rows: dict[str, object]) -> str:
+    """What a server tells that has these zombies."""
+    return json.dumps({"kernels": {"total": 0}, "kernel": [], "zombies": rows})
 
 
 class Played(ThreadingHTTPServer):
@@ -35,6 +40,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(server.body.encode())
 
+    def do_DELETE(self) -> None:
+        self.do_GET()
+
     def log_message(self, *_: object) -> None:
         """Say nothing."""
 
@@ -51,7 +59,7 @@ def server() -> Iterator[Played]:
 
 def test_zombies_are_listed(server: Played) -> None:
     """What is alive, since when, what keeps it if that is known, and how to find out."""
-    server.body = json.dumps({"zombies": [{**ROW, "held_by": None}, {**ROW, "id": "ghijkl…", "held_by": "a list"}]})
+    server.body = told({**ROW, "held_by": None}, {**ROW, "id": "ghijkl…", "held_by": "a list"})
     assert zombies(f"{server.url}/", "sesame") == (
         "abcdef…  culled, closed 2 h ago, still alive: Label x2, VBox\n"
         "ghijkl…  culled, closed 2 h ago, still alive: Label x2, VBox\n    kept by a list\n"
@@ -62,20 +70,20 @@ def test_zombies_are_listed(server: Played) -> None:
 
 def test_an_id_may_look_like_an_option(server: Played) -> None:
     """The line to copy works all the same."""
-    server.body = json.dumps({"zombies": [{**ROW, "id": "-bcdef…", "held_by": None}]})
+    server.body = told({**ROW, "id": "-bcdef…", "held_by": None})
     assert zombies(server.url, None).endswith(f"solara-ctx why {server.url} -- -bcdef")
 
 
 @pytest.mark.parametrize(("age", "shown"), [(0, "0 s"), (59.4, "59 s"), (60, "1 min"), (3600, "1 h"), (90000, "1 d")])
 def test_ages_are_for_people(server: Played, age: float, shown: str) -> None:
     """One figure and its unit."""
-    server.body = json.dumps({"zombies": [{**ROW, "age_seconds": age, "held_by": None}]})
+    server.body = told({**ROW, "age_seconds": age, "held_by": None})
     assert f"closed {shown} ago" in zombies(server.url, None)
 
 
 def test_no_zombies_is_good_news(server: Played) -> None:
     """An address with or without /resourcez will do, and without a token none is sent."""
-    server.body = '{"zombies": []}'
+    server.body = told()
     assert zombies(f"{server.url}/dash/resourcez", None) == "no zombies: every closed kernel is gone"
     assert server.asked == [("/dash/resourcez", None)]
 
@@ -94,7 +102,8 @@ def test_what_keeps_one(server: Played) -> None:
 @pytest.mark.parametrize(
     ("status", "body", "says"),
     [
-        (200, "{}", "totals only.*SOLARA_RESOURCEZ_TOKEN"),
+        (200, '{"kernels": {"total": 0}}', "totals only.*SOLARA_RESOURCEZ_TOKEN"),
+        (200, "{}", "is no /resourcez of ours"),
         (200, "<html>", "is no /resourcez of ours"),
         (200, "[]", "is no /resourcez of ours"),
         (404, "<html>", "answers 404: is this the address"),
@@ -106,6 +115,12 @@ def test_what_goes_wrong_is_said_in_words(server: Played, status: int, body: str
     server.status, server.body = status, body
     with pytest.raises(NoAnswer, match=says):
         zombies(server.url, None)
+
+
+def test_a_kernel_is_closed_by_the_id_that_is_shown(server: Played) -> None:
+    """Which is part of an address here."""
+    close_kernel(f"{server.url}/dash/", "ab/def…", "sesame", 5.0)
+    assert server.asked == [("/dash/resourcez/kernels/ab%2Fdef", "Bearer sesame")]
 
 
 def test_where_nobody_listens() -> None:

@@ -1,14 +1,12 @@
 """The command line."""
 
 import importlib
-import pickle
 from pathlib import Path
 
 import pytest
+import uvicorn
 
-from solara_ctx.cli import PageTarget, main
-from solara_ctx.serving import UsageError, load_page
-from solara_ctx.web.app import KernelApp
+from solara_ctx.cli import main
 
 PAGE = '''
 def page():
@@ -36,25 +34,17 @@ def folder(working_folder: Path) -> Path:
         ("nowhere.py", "there is no file nowhere.py"),
         ("no_such_module:page", "there is no module no_such_module"),
         ("some_page.py:absent", "has no 'absent'"),
-        ("some_page.py:number", "neither a page function nor a KernelApp"),
+        ("some_page.py:number", "neither a page function nor an app"),
     ],
 )
 @pytest.mark.usefixtures("folder")
 def test_what_is_not_there_is_said_in_one_line(target: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
     """No traceback for a typing mistake; exit status 2, as for any wrong usage."""
-    with pytest.raises(UsageError, match=message):
-        load_page(target)
     assert main(["run", target]) == 2
     complaint = capsys.readouterr().err
     assert complaint.startswith("solara-ctx: ")
+    assert message in complaint
     assert complaint.count("\n") == 1
-
-
-@pytest.mark.usefixtures("folder")
-def test_a_target_makes_an_app_in_another_process_too() -> None:
-    """The reloading server pickles the target into each process that serves."""
-    target = pickle.loads(pickle.dumps(PageTarget("some_page.py")))  # noqa: S301 - our own bytes
-    assert isinstance(target(), KernelApp)
 
 
 @pytest.mark.usefixtures("folder")
@@ -67,6 +57,21 @@ def test_a_setting_that_is_nonsense_is_said_in_one_line(
     complaint = capsys.readouterr().err
     assert "SOLARA_KERNEL_CULL_TIMEOUT can't be 'soon'" in complaint
     assert '"24h"' in complaint
+
+
+@pytest.mark.usefixtures("folder")
+def test_ctrl_c_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server has stopped as it should: exit status 0 and no traceback, as with uvicorn's own command."""
+
+    def interrupted(server: uvicorn.Server) -> None:
+        server.started = True
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("uvicorn.Server.run", interrupted)
+    # What it would change for the whole process, which is not its own here.
+    for name in ("log_config", "redact_logs", "allow_open_files"):
+        monkeypatch.setattr(f"solara_ctx.cli.{name}", lambda: None)
+    assert main(["run", "some_page.py"]) == 0
 
 
 def test_help_and_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:

@@ -795,6 +795,67 @@ async def test_a_hook_that_waits_for_the_close_is_abandoned_too() -> None:
         await eventually(lambda: reasons == ["asked"])
 
 
+class Surly:
+    """A hook that tells nobody about itself, such as a proxy for something that is not there."""
+
+    def __init__(self, log: list[str]) -> None:
+        self._log = log
+
+    def __call__(self) -> None:
+        self._log.append("surly")
+
+    def __getattr__(self, name: str) -> object:
+        raise RuntimeError(name)
+
+
+async def test_a_hook_that_has_no_name_runs_like_the_others() -> None:
+    """Whatever happens to whoever asks for its name: that is on the event loop, and outside all that is isolated."""
+    log: list[str] = []
+    async with serving() as service:
+        context = await service.opened()
+        context.on_close(lambda: log.append("first"))
+        context.on_close(Surly(log))
+        report = await asyncio.wait_for(context.aclose(), PATIENCE_S)
+        assert log == ["surly", "first"]
+        assert [step.name for step in report.steps if "Surly" in step.name] == ["hook Surly"]
+
+
+async def test_what_is_no_hook_is_refused_at_once() -> None:
+    """`on_close(save())` for `on_close(save)`: found out at the close, the hooks before it would not have run."""
+    log: list[str] = []
+    async with serving() as service:
+        context = await service.opened()
+        context.on_close(lambda: log.append("first"))
+        with pytest.raises(TypeError, match="without a call, not an object of type NoneType"):
+            context.on_close(None)  # type: ignore[arg-type]
+        await context.aclose()
+        assert log == ["first"]
+
+
+class Dying:
+    """Notes on which thread it goes."""
+
+    def __init__(self, log: list[int]) -> None:
+        self._log = log
+
+    def __del__(self) -> None:
+        self._log.append(threading.get_ident())
+
+    def __call__(self) -> None:
+        pass
+
+
+async def test_what_a_hook_holds_goes_on_a_worker() -> None:
+    """The end of a database connection may take its time, and the event loop is everybody's."""
+    died_on: list[int] = []
+    async with serving() as service:
+        context = await service.opened()
+        context.on_close(Dying(died_on))
+        await context.aclose()
+        assert len(died_on) == 1
+        assert died_on != [threading.get_ident()]
+
+
 async def test_on_close_after_the_close_runs_at_once(caplog: pytest.LogCaptureFixture) -> None:
     """In the caller's thread; its error is logged, not raised; taking it off is harmless."""
     async with serving(threads=False) as service:
@@ -902,7 +963,7 @@ async def test_a_task_that_does_not_end_is_abandoned_and_named() -> None:
             report = await asyncio.wrap_future(closing)
         (stuck,) = (step for step in report.steps if not step.ok)
         assert (stuck.name, stuck.abandoned) == ("tasks", True)
-        assert "task 'stubborn' at" in str(stuck.stack)
+        assert "task 'stubborn'" in str(stuck.stack)
         go_on.set()
         await turns()
 

@@ -113,3 +113,18 @@ def test_an_unknown_part_fails_the_build(generate: ModuleType) -> None:
     """A misspelt marker does not leave a hole in a page."""
     with pytest.raises(KeyError):
         generate.on_page_markdown("<!-- generate: nothing -->")
+
+
+def test_every_threat_names_tests_that_exist() -> None:
+    """Each row of the tables in security.md ends with the files that show it, or points to those of the row above."""
+    cells = [
+        line.strip().strip("|").split("|")[-1].strip()
+        for line in (ROOT / "docs" / "security.md").read_text().splitlines()
+        if line.startswith("| ")
+    ]
+    shown_by = [cell for cell in cells if not cell.startswith(("---", "Shown by"))]
+    assert len(shown_by) > 20
+    for cell in shown_by:
+        files = re.findall(r"`([^`]+)`", cell)
+        assert files or cell == "the same", cell
+        assert [file for file in files if not (ROOT / file).is_file()] == []

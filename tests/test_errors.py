@@ -23,6 +23,16 @@ def test_redacted_ids_never_show_everything(identifier: str, shown: str) -> None
 
 
 @pytest.mark.parametrize(
+    "identifier", ["\n\x1b[31mE and more", "\r\nERROR: x", "\ud83d\ud83d\x00\u2028 more", "ééééééé"]
+)
+def test_redacted_ids_are_printable(identifier: str) -> None:
+    """A request names a kernel as it likes: what it says must not be a line of its own in a log."""
+    shown = redact(identifier)
+    assert shown.removesuffix("…").isascii()
+    assert shown.isprintable()
+
+
+@pytest.mark.parametrize(
     ("error", "says"),
     [
         (NoCurrentContext(), "with context:"),

@@ -141,3 +141,26 @@ def test_a_value_s_end_in_a_collection_meets_no_lock() -> None:
         values.set("key", "value")
         assert values.get("key", None) == "value"
         values.reset("key")
+
+
+class Dying:
+    """Notes on which thread it goes."""
+
+    def __init__(self, log: list[int]) -> None:
+        self._log = log
+
+    def __del__(self) -> None:
+        self._log.append(threading.get_ident())
+
+
+async def test_values_go_on_a_worker() -> None:
+    """The end of a database connection may take its time, and the event loop is everybody's."""
+    variable = KernelVar[Dying]("variable")
+    died_on: list[int] = []
+    async with serving() as service:
+        context = await service.opened()
+        with context:
+            variable.set(Dying(died_on))
+        await context.aclose()
+        assert len(died_on) == 1
+        assert died_on != [threading.get_ident()]

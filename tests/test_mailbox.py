@@ -35,6 +35,19 @@ def test_jobs_run_in_order_one_per_turn() -> None:
     assert len(pool.jobs) == len(mailbox) == 0
 
 
+def test_a_long_row_of_jobs_has_pauses() -> None:
+    """Sixteen jobs are done at once; after each further one there is a pause, and a row that has ended is forgotten."""
+    pool, ran = ManualPool(), list[str]()
+    mailbox = Mailbox(pool, limit=1000, breathe=partial(ran.append, "pause"))
+    mailbox.start()
+    for _ in range(2):
+        for _ in range(18):
+            mailbox.put(partial(ran.append, "job"))
+        pool.run_all()
+    row = ["job"] * 16 + ["pause", "job", "pause", "job"]
+    assert ran == row * 2
+
+
 def test_two_mailboxes_take_turns() -> None:
     """A kernel with many messages delays another by one message."""
     pool, ran = ManualPool(), list[str]()

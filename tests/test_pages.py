@@ -114,7 +114,7 @@ def test_look_counts_everything_at_once() -> None:
     table.disconnect("b", None, 1.0)
     table.close("c", 1.0)
     table.close("d", 1.0)
-    assert table.look() == (1, 1, 2, 2, 10)
+    assert table.look() == (1, 1, 2, 2, 10, 6)
 
 
 def test_taking_the_sinks_leaves_none() -> None:
@@ -126,25 +126,54 @@ def test_taking_the_sinks_leaves_none() -> None:
     assert table.take_sinks() == []
 
 
+def connected(table: PageTable, page_id: str, now: float) -> list[str]:
+    """Connect a page as `Presence` does; the pages that were forgotten for it."""
+    table.connect(page_id, None, now)
+    return [page.page_id for page in table.forget_some()]
+
+
 def test_invented_page_ids_do_not_grow_the_table() -> None:
     """Of many pages the oldest closed ones are forgotten first, then disconnected ones; connected ones never."""
     table = PageTable()
-    table.connect("lost", None, 0.0)
+    connected(table, "lost", 0.0)
     table.disconnect("lost", None, 0.0)
     for number in range(63):
-        table.connect(f"closed-{number}", None, 0.0)
+        assert connected(table, f"closed-{number}", 0.0) == []
         table.close(f"closed-{number}", 0.0)
     assert len(table.status) == 64
     for number in range(63):
-        table.connect(f"new-{number}", None, 1.0)
-        assert len(table.status) == 64
-        assert table.get(f"closed-{number}") is None
-    assert table.get("lost") is not None
-    table.connect("one more", None, 2.0)
-    assert table.get("lost") is None
-    table.connect("and another", None, 2.0)
+        assert connected(table, f"new-{number}", 1.0) == [f"closed-{number}"]
+    assert len(table.status) == 64
+    assert connected(table, "one more", 2.0) == ["lost"]
+    assert connected(table, "and another", 2.0) == []
     assert len(table.status) == 65
     assert set(table.status.values()) == {CONNECTED}
+
+
+def test_a_sink_that_keeps_is_its_pages_until_the_page_is_closed() -> None:
+    """Through any number of connections; one that does not keep goes with its connection."""
+    table, keeping, plain = PageTable(), RecordingSink(), RecordingSink()
+    keeping.outlives_connection = True
+    for page_id, sink, kept in (("a", keeping, keeping), ("b", plain, None)):
+        page, _ = table.connect(page_id, sink, 0.0)
+        table.disconnect(page_id, page.connection, 1.0)
+        assert page.sink is kept
+    page, replaced = table.connect("a", keeping, 2.0)
+    assert replaced is keeping
+    table.disconnect("a", page.connection, 3.0)
+    table.close("a", 4.0)
+    assert page.sink is None
+
+
+def test_the_end_of_a_connection_takes_the_sink_of_a_closed_page() -> None:
+    """Which has said so before: until then it hears the rest."""
+    table, keeping = PageTable(), RecordingSink()
+    keeping.outlives_connection = True
+    page, _ = table.connect("a", keeping, 0.0)
+    table.close("a", 1.0)
+    assert page.sink is keeping
+    table.disconnect("a", page.connection, 2.0)
+    assert page.sink is None
 
 
 OPERATIONS = st.tuples(

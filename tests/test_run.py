@@ -12,7 +12,7 @@ from solara_ctx.current import get_current_context, set_current_context
 from solara_ctx.lifecycle import State
 from solara_ctx.run import ONE_MESSAGE_BYTES
 from tests.support.fakes import PATIENCE_S, FakeHost
-from tests.support.service import eventually, serving, turns
+from tests.support.service import eventually, serving, silent, turns
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="empty")
 
@@ -237,3 +237,229 @@ async def test_a_stuck_job_does_not_hold_up_the_steps_after_it() -> None:
             go_on.set()
     finally:
         logging.getLogger("solara_ctx.teardown").disabled = False
+
+
+async def test_an_async_page_function_is_awaited_and_shown_by_a_worker() -> None:
+    """It runs on the loop in its kernel; frames are handled meanwhile, and what it returns is shown on a worker."""
+    go_on = asyncio.Event()
+    threads: list[int] = []
+
+    async def page() -> str:
+        threads.append(threading.get_ident())
+        await go_on.wait()
+        return "a widget"
+
+    async with serving(act={"show": lambda *_: threads.append(threading.get_ident())}) as service:
+        context = service.connect(function=page)
+        context.receive("page", "frame")
+        await service.hosts[0].called("receive")
+        assert service.hosts[0].shown == []
+        go_on.set()
+        await service.hosts[0].called("show")
+        assert service.hosts[0].shown == ["a widget"]
+    assert threads[0] == threading.get_ident()
+    assert threads[1] != threading.get_ident()
+
+
+@pytest.mark.parametrize("error", [ValueError("no good"), asyncio.CancelledError("by itself")])
+async def test_an_async_page_function_that_fails_is_shown_and_logged_once(
+    error: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As one that is not async; also one that has cancelled itself, as it would be waited for in vain."""
+
+    async def page() -> None:
+        await asyncio.sleep(0)
+        raise error
+
+    with caplog.at_level(logging.ERROR, "solara_ctx"):
+        async with serving() as service:
+            context = service.connect(function=page)
+            await service.hosts[0].called("show_error")
+            assert service.hosts[0].calls[0].argument == repr(error)
+            assert context.state is State.OPEN
+    assert [record.getMessage() for record in caplog.records] == ["the page function of kernel kernel… failed"]
+
+
+async def test_an_async_page_function_ends_with_its_kernel(caplog: pytest.LogCaptureFixture) -> None:
+    """It is cancelled and awaited as every task, and nothing is shown or logged; one that has not begun never does."""
+    begun = asyncio.Event()
+    ended: list[str] = []
+
+    async def page() -> None:
+        begun.set()
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            await asyncio.sleep(0)
+            ended.append("page")
+
+    async def closes_first() -> None:
+        ended.append("never")
+
+    def closing() -> object:
+        get_current_context().close()
+        return closes_first()
+
+    with caplog.at_level(logging.ERROR, "solara_ctx"):
+        async with serving() as service:
+            context = service.connect(function=page)
+            await begun.wait()
+            assert (await context.aclose()).ok
+            assert ended == ["page"]
+            await service.connect(function=closing).aclose()
+        assert [host.names.count("show") + host.names.count("show_error") for host in service.hosts] == [0, 0]
+    assert ended == ["page"]
+    assert caplog.records == []
+
+
+async def test_an_async_hook_is_awaited_in_its_kernel_before_the_next() -> None:
+    """Also after it has failed: the report says so."""
+    log: list[str] = []
+
+    async def saves() -> None:
+        await asyncio.sleep(0)
+        log.append(f"saved in {get_current_context().id}")
+
+    async def fails() -> None:
+        await asyncio.sleep(0)
+        raise ValueError("no good")
+
+    def page() -> None:
+        context = get_current_context()
+        context.on_close(lambda: log.append("last"))
+        context.on_close(saves)
+        context.on_close(fails)
+
+    async with serving() as service:
+        with silent():
+            context = await service.opened(function=page)
+            kernel_id = context.id
+            report = await context.aclose()
+    assert log == [f"saved in {kernel_id}", "last"]
+    assert [step.error for step in report.steps if step.name.endswith("fails, awaited")] == ["ValueError: no good"]
+
+
+async def test_an_async_hook_that_does_not_end_is_abandoned_and_cancelled() -> None:
+    """The report says where it waits."""
+    waiting = asyncio.Event()
+    cancelled = asyncio.Event()
+
+    async def never_ends() -> None:
+        waiting.set()
+        try:
+            await asyncio.get_running_loop().create_future()
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    async with serving() as service:
+        context = await service.opened(function=lambda: get_current_context().on_close(never_ends))
+        with silent():
+            closing = asyncio.wrap_future(context.close())
+            await waiting.wait()
+            await turns()
+            service.clock.advance(5.0)
+            report = await closing
+        await cancelled.wait()
+    (stuck,) = (step for step in report.steps if step.abandoned)
+    assert stuck.name.endswith("never_ends, awaited")
+    assert "in never_ends" in (stuck.stack or "")
+
+
+async def test_the_end_is_told_before_the_hooks_run() -> None:
+    """Threads that look for it let go by the time that hooks take things away; a restart is an end, too."""
+    events: list[threading.Event] = []
+    told: list[bool] = []
+
+    def page() -> None:
+        events.append(get_current_context().closing_event)
+        get_current_context().on_close(lambda: told.append(events[-1].is_set()))
+
+    async with serving() as service:
+        context = await service.opened(function=page)
+        assert not events[0].is_set()
+        await asyncio.wrap_future(context.restart())
+        await service.hosts[1].called("show")
+        assert [event.is_set() for event in events] == [True, False]
+        assert context.closing_event is events[1]
+        await context.aclose()
+    assert told == [True, True]
+    assert context.closing_event.is_set()
+
+
+def spin(until: threading.Event | None = None) -> None:
+    """Python code that takes its time."""
+    while until is None or not until.is_set():
+        pass
+
+
+async def test_a_callback_is_interrupted_and_the_kernel_lives_on() -> None:
+    """What waits in line is done next; another kernel in the midst of something hears nothing."""
+    begun: list[str] = []
+    go_on = threading.Event()
+
+    def receive(host: FakeHost, frame: object) -> None:
+        begun.append(str(frame))
+        if frame == "spin":
+            spin()
+        if frame == "wait":
+            spin(go_on)
+
+    async with serving(act={"receive": receive}) as service:
+        mine, other = await service.opened(), await service.opened()
+        other.receive("page", "wait")
+        mine.receive("page", "spin")
+        mine.receive("page", "next")
+        await eventually(lambda: sorted(begun) == ["spin", "wait"])
+        with silent():  # a host that lets it through
+            await asyncio.to_thread(mine.interrupt)
+            await eventually(lambda: service.clock.pending != [] or "next" in begun)
+            while "next" not in begun:
+                service.clock.advance(0.05)
+                await asyncio.sleep(0)
+        go_on.set()
+        other.receive("page", "after")
+        await eventually(lambda: "after" in begun)
+        assert service.hosts[1].names.count("receive") == 2
+
+
+async def test_a_page_function_is_interrupted(caplog: pytest.LogCaptureFixture) -> None:
+    """The page is told; the log has a line and no traceback, as it is no error."""
+    begun = threading.Event()
+
+    def page() -> None:
+        begun.set()
+        spin()
+
+    with caplog.at_level(logging.INFO, "solara_ctx.run"):
+        async with serving() as service:
+            context = service.connect(function=page)
+            assert await asyncio.to_thread(begun.wait, PATIENCE_S)
+            context.interrupt()
+            while "show_error" not in service.hosts[0].names:
+                service.clock.advance(0.05)
+                await asyncio.sleep(0)
+            assert service.hosts[0].calls[-1].argument == "Interrupted()"
+    assert [(record.getMessage(), record.exc_info) for record in caplog.records] == [
+        ("the page function of kernel kernel… was interrupted", None)
+    ]
+
+
+async def test_an_async_page_function_is_interrupted() -> None:
+    """It is cancelled; one that has returned is not."""
+    begun = asyncio.Event()
+
+    async def page() -> None:
+        begun.set()
+        await asyncio.get_running_loop().create_future()
+
+    async with serving() as service:
+        context = service.connect(function=page)
+        await begun.wait()
+        with silent():
+            context.interrupt()
+            await service.hosts[0].called("show_error")
+        assert service.hosts[0].calls[-1].argument == "CancelledError()"
+        context.interrupt()
+        await context.aclose()
+        context.interrupt()

@@ -10,7 +10,7 @@ from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from solara_ctx import serving
-from solara_ctx.serving import UsageError, _is_drive, load_app, load_page, mounted
+from solara_ctx.serving import UsageError, _is_drive, load_app, mounted
 from solara_ctx.web.app import KernelApp
 
 PAGE = """
@@ -52,14 +52,16 @@ def folder(working_folder: Path) -> Path:
 @pytest.mark.usefixtures("folder")
 def test_a_page_is_found(target: str, name: str) -> None:
     """By file, by file and name, by module and name; `page` is the default name."""
-    assert getattr(load_page(target), "__name__", "") == name
+    app = load_app(target)
+    assert isinstance(app, KernelApp)
+    assert getattr(app._pages._given["/"].function, "__name__", "") == name
 
 
 def test_an_error_in_the_page_itself_is_not_hidden(folder: Path) -> None:
     """A module that the page misses is the page's own error, with its traceback."""
     (folder / "broken.py").write_text("import no_such_module_at_all")
     with pytest.raises(ModuleNotFoundError, match="no_such_module_at_all"):
-        load_page("broken")
+        load_app("broken")
 
 
 def test_a_windows_path_is_one_file() -> None:
@@ -67,12 +69,6 @@ def test_a_windows_path_is_one_file() -> None:
     assert _is_drive("C:\\apps\\page.py")
     assert not _is_drive("page.py:name")
     assert not _is_drive("C:\\apps\\page.py:name")
-
-
-@pytest.mark.usefixtures("folder")
-def test_a_page_is_put_into_an_app() -> None:
-    """What `load_app` gives can be served."""
-    assert isinstance(load_app("some_page.py"), KernelApp)
 
 
 def test_a_file_without_a_page_may_have_an_app(folder: Path) -> None:
@@ -91,6 +87,8 @@ def test_a_file_without_a_page_may_have_an_app(folder: Path) -> None:
         ("whole.py:absent", "has no 'absent'"),
         ("whole.py:number", "neither a page function nor an app"),
         ("empty.py", "has neither a 'page' nor an 'app'"),
+        ("nowhere.py", "there is no file nowhere.py"),
+        ("no_such_module:page", "there is no module no_such_module"),
     ],
 )
 def test_an_app_that_is_not_there_is_said(folder: Path, target: str, message: str) -> None:

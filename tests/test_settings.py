@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from solara_ctx.settings import InvalidSettings, Settings, parse_duration, parse_size, parse_thresholds, variable_names
+from solara_ctx.setting_values import parse_duration, parse_size, parse_thresholds
+from solara_ctx.settings import InvalidSettings, Settings, variable_names
 
 FIELDS = list(Settings.model_fields)
 READ = {
@@ -26,17 +27,28 @@ READ = {
     "SOLARA_KERNEL_MAILBOX_LIMIT": ("10", 10),
     "SOLARA_KERNEL_OUTBOX_LIMIT": ("1MB", 1_000_000),
     "SOLARA_WEBSOCKET_MAX_FRAME": ("1MiB", 1_048_576),
+    "SOLARA_UPLOAD_MAX_SIZE": ("1GB", 1_000_000_000),
     "SOLARA_KERNEL_MAX_COMMS": ("100", 100),
     "SOLARA_WEBSOCKET_MAX_RATE": ("0", 0),
+    "SOLARA_WEBSOCKET_MAX_NESTING": ("32", 32),
+    "SOLARA_WEBSOCKET_MAX_BUFFERS": ("0", 0),
+    "SOLARA_WEBSOCKET_PING_INTERVAL": ("0", 0.0),
+    "SOLARA_WEBSOCKET_PING_TIMEOUT": ("5s", 5.0),
+    "SOLARA_REPLAY_MAX_AGE": ("2m", 120.0),
+    "SOLARA_REPLAY_MAX_MESSAGES": ("0", 0),
+    "SOLARA_REPLAY_MAX_SIZE": ("1MB", 1_000_000),
+    "SOLARA_KERNEL_MAX_ISSUE_RATE": ("20", 20),
     "SOLARA_GC_FREEZE": ("1", True),
     "SOLARA_GC_THRESHOLDS": (" 5000, 10,2000", (5_000, 10, 2_000)),
     "SOLARA_ALLOWED_ORIGINS": (
         "https://a.example, http://LOCALHOST:8000,",
         ("https://a.example", "http://localhost:8000"),
     ),
+    "SOLARA_WIDGETS_CDN": ("https://cdn.example/npm", "https://cdn.example/npm/"),
     "SOLARA_SESSION_SECRET_KEY": ("k" * 16 + ", " + "l" * 16, (SecretStr("k" * 16), SecretStr("l" * 16))),
     "SOLARA_COOKIE_IN_FRAMES": ("1", True),
     "SOLARA_RESOURCEZ_TOKEN": ("token", SecretStr("token")),
+    "SOLARA_OUTPUT": ("page", "page"),
     "SOLARA_DEBUG": ("true", True),
 }
 
@@ -128,6 +140,11 @@ def test_settings_are_frozen() -> None:
         ("SOLARA_ALLOWED_ORIGINS", "app.example.org", '"https://app.example.org"'),
         ("SOLARA_ALLOWED_ORIGINS", "https://app.example.org/path", '"https://app.example.org"'),
         ("SOLARA_DEBUG", "perhaps", '"true" or "false"'),
+        ("SOLARA_OUTPUT", "nowhere", "'both', 'page' or 'server'"),
+        ("SOLARA_WIDGETS_CDN", "cdn.example/npm", '"https://cdn.jsdelivr.net/npm/"'),
+        ("SOLARA_WIDGETS_CDN", "javascript:alert(1)", '"https://cdn.jsdelivr.net/npm/"'),
+        ("SOLARA_WIDGETS_CDN", "https://me@cdn.example/", '"https://cdn.jsdelivr.net/npm/"'),
+        ("SOLARA_WIDGETS_CDN", "https://cdn.example/?x=", '"https://cdn.jsdelivr.net/npm/"'),
     ],
 )
 def test_nonsense_is_refused_with_name_value_and_form(

@@ -20,7 +20,7 @@ variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", defau
 
 def make() -> KernelTasks:
     """The tasks of a kernel on this loop."""
-    return KernelTasks("kernel-id", asyncio.get_running_loop())
+    return KernelTasks("kernel-id", asyncio.get_running_loop(), lambda: None)
 
 
 def create(
@@ -77,7 +77,7 @@ async def test_running_tasks_are_counted() -> None:
     await turns()
     assert len(tasks) == 1
     tasks.cancel_all()
-    await tasks.when_done()
+    await tasks.when_done(contextvars.Context())
     await turns()
     assert len(tasks) == 0
     assert future.cancelled()
@@ -98,7 +98,7 @@ async def test_cancelling_the_future_cancels_the_task() -> None:
         future = create(tasks, work())
         await turns()
         assert future.cancel() if cancel == "here" else await asyncio.to_thread(future.cancel)
-        await tasks.when_done()
+        await tasks.when_done(contextvars.Context())
         await turns()
         assert future.cancelled()
         assert len(tasks) == 0
@@ -246,7 +246,7 @@ async def test_a_task_on_its_way_when_the_kernel_closes_is_cancelled() -> None:
 def test_a_loop_that_has_ended_refuses_tasks() -> None:
     """Nobody warns of a coroutine that was never awaited."""
     loop = asyncio.new_event_loop()
-    tasks = KernelTasks("kernel-id", loop)
+    tasks = KernelTasks("kernel-id", loop, lambda: None)
     loop.close()
     with pytest.raises(ContextClosed, match="start a task"):
         create(tasks, forever())
@@ -267,16 +267,17 @@ async def test_when_done_waits_for_every_task() -> None:
     create(tasks, forever())
     await turns()
     tasks.cancel_all()
-    done = tasks.when_done()
+    done = tasks.when_done(contextvars.Context())
     await turns()
     assert not done.done()
     go_on.set()
-    assert len(await done) == 2
-    assert await make().when_done() == []
+    await done
+    assert len(tasks) == 0
+    await make().when_done(contextvars.Context())
 
 
-async def test_where_names_the_innermost_line() -> None:
-    """A stuck task is found by what it waits in, not by what it began with."""
+async def test_where_names_every_line_on_the_way() -> None:
+    """A stuck task is found by the user's own line, and by what that waits in: mostly one of asyncio's."""
     tasks = make()
 
     async def outer() -> None:
@@ -284,10 +285,14 @@ async def test_where_names_the_innermost_line() -> None:
 
     create(tasks, outer(), name="stuck")
     await turns()
-    line = forever.__code__.co_firstlineno + 2
-    assert tasks.where() == f"task 'stuck' at {__file__}:{line}"
+    first, second = outer.__code__.co_firstlineno + 1, forever.__code__.co_firstlineno + 2
+    assert tasks.where().splitlines() == [
+        "task 'stuck'",
+        f'  File "{__file__}", line {first}, in outer',
+        f'  File "{__file__}", line {second}, in forever',
+    ]
     tasks.cancel_all()
-    await tasks.when_done()
+    await tasks.when_done(contextvars.Context())
 
 
 async def test_a_kept_future_keeps_nothing_of_the_task() -> None:

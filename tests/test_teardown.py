@@ -144,6 +144,26 @@ async def test_a_step_over_budget_is_abandoned_and_named(
     assert pool.stuck == 0
 
 
+async def test_what_a_teardown_waits_for_can_be_asked(teardown: Teardown) -> None:
+    """A hook with its place in the code, whatever else has to stop, a thread where none is free, or nothing."""
+    assert teardown.where() == "another step to begin"
+    stuck = Stuck()
+    step = asyncio.create_task(teardown.waiting("hook stuck", stuck, contextvars.Context()))
+    await stuck.has_begun()
+    assert teardown.where().startswith("hook stuck, here:\n")
+    assert "self.let_go.wait(PATIENCE_S)" in teardown.where()
+    stuck.let_go.set()
+    await step
+    assert teardown.where() == "another step to begin"
+    future = asyncio.get_running_loop().create_future()
+    waiting = asyncio.create_task(teardown.until("tasks", future, lambda: "in line 7"))
+    await asyncio.sleep(0)
+    assert teardown.where() == "tasks, here:\nin line 7"
+    future.set_result(None)
+    await waiting
+    assert teardown.where() == "another step to begin"
+
+
 def _wait_until_empty(pool: WorkerPool) -> None:
     for thread in threading.enumerate():
         if thread.name.startswith("solara-ctx"):

@@ -36,6 +36,29 @@ def test_what_is_discarded_is_not_known_any_more() -> None:
     assert bag.living() == []
 
 
+class Equal:
+    """Compares by value, and so has no hash, like a figure of plotly's."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Equal)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def test_things_are_told_apart_by_identity() -> None:
+    """What compares equal, and cannot be hashed, is as many things as there are."""
+    bag: WeakBag[Equal] = WeakBag()
+    first, second = Equal(), Equal()
+    bag.add(first)
+    bag.add(second)
+    bag.add(second)
+    assert len(bag) == 2
+    bag.discard(first)
+    assert len(bag) == 1
+    del second
+    assert bag.living() == []
+
+
 def test_one_may_look_while_another_adds() -> None:
     """Looking does not fail when things are added meanwhile by another thread."""
     bag: WeakBag[Thing] = WeakBag()

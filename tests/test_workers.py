@@ -306,6 +306,19 @@ def test_threads_are_named_for_people() -> None:
     job.end()
 
 
+def test_a_job_names_its_thread_for_itself_only(pool: WorkerPool) -> None:
+    """A name that one user's callback has given is not what another's logs show."""
+    names: list[str] = []
+
+    def rename() -> None:
+        names.append(threading.current_thread().name)
+        threading.current_thread().name = "alice"
+
+    run(pool, rename)
+    run(pool, rename)
+    assert names == [names[0], names[0]] != ["alice", "alice"]
+
+
 def test_a_stuck_job_does_not_keep_the_interpreter() -> None:
     """A process whose callback blocks for ever still exits."""
     program = """
@@ -538,3 +551,26 @@ def test_a_fixed_number_of_threads_takes_turns() -> None:
     assert len(set(threads[:3])) == 3
     assert threads[3:] == threads[:3]
     pool.close()
+
+
+def test_where_the_interpreter_starts_no_threads_any_more_jobs_run_here(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Hooks of kernels that are open while a script ends have nobody else."""
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    ran: list[str] = []
+
+    def job() -> Callable[[], None]:
+        ran.append("job")
+        return lambda: ran.append("and then")
+
+    pool = WorkerPool(2)
+    pool.submit(job)
+    pool.submit(job)
+    assert ran == ["job", "and then"] * 2
+    assert (pool.threads, pool.queued) == (0, 0)
+    assert caplog.text == ""

@@ -1,4 +1,4 @@
-"""Ten thousand pages in one process: what each keeps, what a click among them costs, and storms; Solara beside.
+"""Ten thousand pages in one process: what each keeps, what a click among them costs, storms, limits; Solara beside.
 
 Run it by `python3 dev.py bench pages`; `docs/benchmarks.md` says how to read it.
 """
@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.pages import blocked, many, report, storms
+from benchmarks.pages import blocked, limits, many, neighbours, report, storms
 from benchmarks.pages.crowd import dial
 from benchmarks.support import machine
 from benchmarks.support.arguments import command_line, positive
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The entry point; 0, or 1 where something failed and there are no figures."""
     options = _parser().parse_args(arguments)
     try:
-        _allow_open_files(max(options.pages, options.storm) + _SPARE_FILES)
+        _allow_open_files(max(options.pages, options.storm, limits.DRAINED) + _SPARE_FILES)
         found, panels = asyncio.run(_parts(options))
     except BenchmarkFailed as failure:
         print(f"pages: {failure}", file=sys.stderr)
@@ -80,6 +80,19 @@ async def _blocked(options: argparse.Namespace, log: Path) -> tuple[Found, list[
     return {**plain, "floor": floor, "exhausted": asdict(exhausted)}, []
 
 
+async def _neighbours(options: argparse.Namespace, log: Path) -> tuple[Found, list[Panel]]:
+    found = await neighbours.measure(log, options.turns, options.turn_seconds)
+    shown = report.neighbours(found)
+    _show(shown.table)
+    return {"neighbours": [asdict(each) for each in found]}, [shown.panel]
+
+
+async def _limits(options: argparse.Namespace, log: Path) -> tuple[Found, list[Panel]]:
+    drain, full = await limits.drain(), await limits.full()
+    _show(report.limits(drain, full))
+    return {"drain": asdict(drain), "full": asdict(full)}, []
+
+
 async def _peer(options: argparse.Namespace, log: Path) -> tuple[Found, list[Panel]]:
     sides: list[Side] = [Ours(_HERE, dial), Solara(_HERE, dial)]
     found: dict[str, list[report.Peer]] = {side.name: [] for side in sides}
@@ -94,7 +107,14 @@ async def _peer(options: argparse.Namespace, log: Path) -> tuple[Found, list[Pan
     return {name: [asdict(each) for each in rounds] for name, rounds in found.items()}, [shown.panel]
 
 
-_PARTS: dict[str, Part] = {"many": _many, "storms": _storms, "blocked": _blocked, "peer": _peer}
+_PARTS: dict[str, Part] = {
+    "many": _many,
+    "storms": _storms,
+    "blocked": _blocked,
+    "neighbours": _neighbours,
+    "limits": _limits,
+    "peer": _peer,
+}
 
 
 def _show(table: str) -> None:
@@ -120,6 +140,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--peer-pages", type=positive, default=300, help="how many beside Solara (%(default)s)")
     parser.add_argument("--rounds", type=positive, default=3, help="how often beside Solara (%(default)s)")
     parser.add_argument("--seconds", type=float, default=20.0, help="for how long clicks are measured (%(default)s)")
+    parser.add_argument(
+        "--turns", type=positive, default=8, help="with a page that behaves badly, and without (%(default)s)"
+    )
+    parser.add_argument("--turn-seconds", type=float, default=3.0, help="for how long each (%(default)s)")
     parser.add_argument("--only", nargs="+", choices=_PARTS, help="some parts only")
     return parser
 

@@ -107,7 +107,7 @@ async def share_of_the_gil(log: Path) -> Figures:
             alone = await _answers(move, time.perf_counter() + _ALONE_S)
             burden = RawSocket.connect(base + "/burden")
             until = time.perf_counter() + COMPUTE_S
-            burden.put(str(BLOCKED).encode())
+            burden.put(str(BLOCKED))
             burden.take()
             found[name] = Meanwhile(alone, await _answers(move, until - _MARGIN_S))
             server.kill()
@@ -115,7 +115,7 @@ async def share_of_the_gil(log: Path) -> Figures:
 
 
 def _echo_move(socket: RawSocket) -> Move:
-    message = b"x" * _ECHO_BYTES
+    message = "x" * _ECHO_BYTES
 
     async def move(taken: list[float]) -> None:
         begun = time.perf_counter()

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from benchmarks.pages.lean import LeanSocket
-from benchmarks.support.client import Channel, message_of
+from benchmarks.support.client import Channel
 from benchmarks.support.process import BenchmarkFailed
 from benchmarks.support.sides import Address, OpenPage, Side
+from benchmarks.support.stream import Stream
 
 _AT_ONCE = 8
 _ANSWER_S = 60.0
@@ -74,8 +75,7 @@ class Visitor:
     def send(self, value: int) -> None:
         """Move the slider there, and wait for nothing."""
         data = {"method": "update", "state": {"value": value}, "buffer_paths": []}
-        message = message_of("comm_msg", {"comm_id": self.page.slider, "data": data}).encode()
-        self.socket.put(message)
+        self.socket.put(self.page.channel.encode("comm_msg", {"comm_id": self.page.slider, "data": data}))
 
     def _heard(self, message: bytes) -> None:
         if self._wanted is not None and self._wanted in message:
@@ -139,6 +139,14 @@ class Crowd:
         Raises:
             BenchmarkFailed: an answer does not come.
         """
+        return Answers.of(await self.times(rate, seconds))
+
+    async def times(self, rate: float, seconds: float) -> list[float]:
+        """The same: how long each answer has taken, in seconds.
+
+        Raises:
+            BenchmarkFailed: an answer does not come.
+        """
         taken: list[float] = []
         order = self._order()
         begun, count = time.perf_counter(), int(rate * seconds)
@@ -148,7 +156,7 @@ class Crowd:
                 await asyncio.sleep(ahead_s)
             (await self._free(order)).click(taken)
         await until(lambda: len(taken) == count, f"the answers to {count} clicks")
-        return Answers.of(taken)
+        return taken
 
     async def _open_some(self, missing: Iterator[int]) -> None:
         for _ in missing:
@@ -173,9 +181,9 @@ class Crowd:
             yield from visitors
 
 
-async def dial(url: str, cookies: str) -> Channel:
+async def dial(url: str, cookies: str, stream: Stream | None) -> Channel:
     """Open the websocket of a page, for a `Side`."""
-    return Channel(await LeanSocket.connect(url, cookies))
+    return Channel(await LeanSocket.connect(url, cookies, stream), stream)
 
 
 async def until(is_so: Callable[[], bool], what: str, within_s: float = _ANSWER_S, *, every_s: float = _POLL_S) -> None:

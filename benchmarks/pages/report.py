@@ -4,7 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from benchmarks.pages.blocked import BLOCKED, Exhausted, Figures
+from benchmarks.pages.limits import HOOK_S, Drain, Full
 from benchmarks.pages.many import RATE, Memory, Size
+from benchmarks.pages.neighbours import PAGES, Neighbour
 from benchmarks.pages.storms import Storm
 from benchmarks.support.figures import Spread, ratios
 from benchmarks.support.plot import Bar, Bars, Line, Lines, Report, compared
@@ -19,8 +21,16 @@ _LATE_MS = 20.0
 _STALL_MS = 50.0
 _FLAT = 1.5
 """A heap of a gigabyte misses the processor's caches more often than one of 50 MB, whatever a server does."""
+_LOSS = 1.2
 _SHARE = 1.5
 """What is lost to threads that compute is measured with a few answers only."""
+
+
+_MOST_MORE_MB = 100.0
+"""Above `SOLARA_KERNEL_OUTBOX_LIMIT`, 64 MB, what is on its way through the server and the system."""
+_DRAIN_S = 20.0
+"""`SOLARA_KERNEL_DRAIN_TIMEOUT`."""
+_TOLD_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +114,56 @@ def blocked(found: dict[str, Figures], echoes: Figures, exhausted: Exhausted) ->
     )
 
 
+def neighbours(found: Sequence[Neighbour]) -> Report:
+    """What one page that behaves badly costs the others."""
+    head = [
+        f"one page, and the answers to {PAGES} others, ms",
+        "without: median",
+        "p99",
+        "with it: median",
+        "p99",
+        "median in that without",
+        "bound",
+        "",
+        "its connections lost",
+        "server's memory, MB more",
+    ]
+    rows, bars = [], []
+    for each in found:
+        label = f"{each.manner}, at another server" if each.elsewhere else each.manner
+        times = [each.without.p50, each.without.p99, each.meanwhile.p50, each.meanwhile.p99]
+        verdict = ["", ""] if each.elsewhere else _bounded("", each.p50_ratio.median, _LOSS)[2:]
+        bars.append(Bar(label, each.p50_ratio, None if each.elsewhere else _LOSS))
+        ends = ", ".join(f"{count} times {end}" for end, count in each.ends.items()) or "none"
+        rows.append(
+            [
+                label,
+                *(_one(time * _MS) for time in times),
+                shown(each.p50_ratio),
+                *verdict,
+                ends,
+                _one(each.longest_memory / 1e6),
+            ]
+        )
+    axis = "median of the others' answers, in that without; \N{BLACK DOWN-POINTING TRIANGLE} wanted, at most"
+    return Report(render(head, rows), Bars("one page that behaves badly", axis, "", bars))
+
+
+def limits(drain: Drain, full: Full) -> str:
+    """The end of all, and no room."""
+    in_a_row_s = drain.pages * HOOK_S
+    rows = [
+        _bounded(f"SIGTERM with {drain.pages} pages: until the last was told, s", drain.last_close_s, _DRAIN_S),
+        _bounded(f"until the process was gone, s; the hooks one by one: {in_a_row_s:g}", drain.exit_s, _DRAIN_S),
+        [f"told `server-shutdown`, of {drain.pages}", str(drain.told), *_all_of(drain.told, drain.pages)],
+        [f"hooks of {HOOK_S * _MS:g} ms run, of {drain.pages}", str(drain.hooks), *_all_of(drain.hooks, drain.pages)],
+        ["told to come back in, s", shown(drain.delays), "", ""],
+        _bounded(f"no room for {full.more} more: longest wait of a websocket, s", full.websocket.high, _TOLD_S),
+        _bounded("longest wait of a page, s", full.page.high, _TOLD_S),
+    ]
+    return render(["at the limits", "measured", "bound", ""], rows)
+
+
 def peers(ours: Sequence[Peer], theirs: Sequence[Peer]) -> Report:
     """Both systems with as many pages; ratios are of one round each."""
     title = f"{ours[0].size.pages} pages each, {len(ours)} rounds"
@@ -142,6 +202,10 @@ _PEERS: tuple[tuple[str, Callable[[Peer], float], float], ...] = (
 
 def _bounded(label: str, figure: float, bound: float) -> list[str]:
     return [label, _one(figure), f"<= {_one(bound)}", "met" if figure <= bound else "missed"]
+
+
+def _all_of(done: int, wanted: int) -> list[str]:
+    return [str(wanted), "met" if done == wanted else "missed"]
 
 
 def _free(label: str, figure: float) -> list[str]:

@@ -16,11 +16,11 @@ from pathlib import Path
 from benchmarks.pages.crowd import Crowd, Visitor, dial, until
 from benchmarks.pages.many import late
 from benchmarks.support.process import BenchmarkFailed, Bystander, Served
-from benchmarks.support.sides import Ours
+from benchmarks.support.sides import ONE_ADDRESS, Ours
 
 RETURNING = 1000
 _RETURN_WITHIN_S = 1.0
-_SETTLE_S = 4.0
+_SETTLE_S = 6.0
 _DONE_S = 120.0
 _CULL_S = 6.0
 _DROPPED_S = 4.0
@@ -159,7 +159,7 @@ async def _stage(pages: int, bystander: Bystander, env: Mapping[str, str]) -> As
         log, hooks = Path(folder, "server.log"), Path(folder, "hooks")
         await asyncio.to_thread(hooks.touch)
         side = Ours(Path(__file__).parent, dial)
-        server = Served(side.command, log, {**env, _HOOKS: str(hooks)})
+        server = Served(side.command, log, {**ONE_ADDRESS, **env, _HOOKS: str(hooks)})
         try:
             async with server:
                 crowd = Crowd(side, server)

@@ -17,12 +17,13 @@ from pathlib import Path
 
 from benchmarks.support import machine
 from benchmarks.support.arguments import command_line, positive
-from benchmarks.support.client import Channel, message_of
+from benchmarks.support.client import Channel
 from benchmarks.support.figures import Spread, ratios
 from benchmarks.support.plot import Bar, Report, compared
 from benchmarks.support.process import ROOT, BenchmarkFailed, Served, clean_environment
 from benchmarks.support.rawsocket import RawSocket
 from benchmarks.support.sides import Ours, Side, Solara
+from benchmarks.support.stream import Stream
 from benchmarks.support.table import render, shown
 
 _HERE = Path(__file__).parent
@@ -109,7 +110,7 @@ async def _rounds(count: int, moves: int) -> list[Round]:
 async def _echo(log: Path, moves: int) -> Moves:
     async with _served(_ECHO_COMMAND, log) as server:
         socket = RawSocket.connect(f"ws://{server.host}:{server.port}/")
-        message = b"x" * _ECHO_BYTES
+        message = "x" * _ECHO_BYTES
 
         def move(_number: int) -> None:
             socket.put(message)
@@ -128,7 +129,7 @@ async def _side(side: Side, log: Path, moves: int) -> Round:
         def move(number: int) -> None:
             value = number % 100
             data = {"method": "update", "state": {"value": value}, "buffer_paths": []}
-            message = message_of("comm_msg", {"comm_id": page.slider, "data": data}).encode()
+            message = page.channel.encode("comm_msg", {"comm_id": page.slider, "data": data})
             wanted = f'"{value} squared is {value**2}"'.encode()
             socket.put(message)
             while wanted not in socket.take():
@@ -183,8 +184,8 @@ def _churn(side: Side, server: Served) -> "subprocess.Popen[str]":
     )
 
 
-async def _dial(url: str, cookies: str) -> Channel:
-    return Channel(RawSocket.connect(url, cookies))
+async def _dial(url: str, cookies: str, stream: Stream | None) -> Channel:
+    return Channel(RawSocket.connect(url, cookies, stream), stream)
 
 
 def _parser() -> argparse.ArgumentParser:

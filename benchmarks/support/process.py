@@ -77,6 +77,10 @@ class Served:
         times = [each.cpu_times() for each in (process, *process.children(recursive=True))]
         return sum(each.user + each.system for each in times)
 
+    def rss(self) -> int:
+        """How many bytes of it are in the machine's memory."""
+        return int(psutil.Process(self._running().pid).memory_info().rss)
+
     def threads(self) -> int:
         """How many threads the system sees."""
         return int(psutil.Process(self._running().pid).num_threads())

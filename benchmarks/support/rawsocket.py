@@ -12,6 +12,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from benchmarks.support.process import BenchmarkFailed
+from benchmarks.support.stream import RESUME, Stream
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 _ANSWER_S = 60.0
@@ -21,30 +22,35 @@ _SMALL, _MEDIUM = 126, 1 << 16
 class RawSocket:
     """One connection.  Has the face of `websockets`' client as far as `client.Channel` looks at it; never suspends."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, stream: Stream | None = None) -> None:
         self._socket = connection
+        self._stream = stream
         self._buffer = b""
 
     @classmethod
-    def connect(cls, url: str, cookies: str = "") -> Self:
+    def connect(cls, url: str, cookies: str = "", stream: Stream | None = None) -> Self:
         """Raises BenchmarkFailed where the server refuses."""
         parts = urlsplit(url)
         connection = socket.create_connection((parts.hostname or "", parts.port or 80), timeout=_ANSWER_S)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.sendall(handshake(url, cookies))
-        self = cls(connection)
+        connection.sendall(handshake(url, cookies, None if stream is None else RESUME))
+        self = cls(connection, stream)
         while b"\r\n\r\n" not in self._buffer:
             self._read()
         head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
         check_answer(head)
+        if stream is not None:
+            stream.begin(self._say)
         return self
 
-    def put(self, message: bytes) -> None:
-        """Send a text message."""
-        self._socket.sendall(frame(TEXT, message))
+    def put(self, message: str | bytes) -> None:
+        """Send a message; bytes are a binary one."""
+        if self._stream is not None:
+            self._stream.sent()
+        self._socket.sendall(frame_of(message))
 
     def take(self) -> bytes:
-        """The next message.
+        """The next message, or word of the stream.
 
         Raises:
             BenchmarkFailed: the server has closed the connection, or says nothing.
@@ -61,11 +67,13 @@ class RawSocket:
                 raise BenchmarkFailed(f"the server has closed the websocket: {payload!r}")
             elif opcode != PONG:
                 self._opcode = opcode
+                if self._stream is not None:
+                    tell(self._stream, opcode, payload)
                 return payload
 
-    async def send(self, text: str) -> None:
+    async def send(self, message: str | bytes) -> None:
         """As `websockets` has it."""
-        self.put(text.encode())
+        self.put(message)
 
     async def recv(self) -> str | bytes:
         """As `websockets` has it."""
@@ -74,8 +82,13 @@ class RawSocket:
 
     async def close(self, code: int) -> None:
         """End the connection."""
+        if self._stream is not None:
+            self._stream.end()
         self._socket.sendall(frame(CLOSE, struct.pack("!H", code)))
         self._socket.close()
+
+    def _say(self, word: str) -> None:
+        self._socket.sendall(frame_of(word))
 
     def _read(self) -> None:
         try:
@@ -87,7 +100,7 @@ class RawSocket:
         self._buffer += data
 
 
-def handshake(url: str, cookies: str) -> bytes:
+def handshake(url: str, cookies: str, subprotocol: str | None) -> bytes:
     """The request that opens a websocket."""
     parts = urlsplit(url)
     lines = [
@@ -99,6 +112,8 @@ def handshake(url: str, cookies: str) -> bytes:
         "Sec-WebSocket-Version: 13",
         f"Cookie: {cookies}",
     ]
+    if subprotocol is not None:
+        lines.append(f"Sec-WebSocket-Protocol: {subprotocol}")
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
@@ -106,6 +121,14 @@ def check_answer(head: bytes) -> None:
     """Raises BenchmarkFailed where the server refuses."""
     if b" 101 " not in head.partition(b"\r\n")[0]:
         raise BenchmarkFailed(f"the server refuses the websocket: {head.decode(errors='replace')}")
+
+
+def tell(stream: Stream, opcode: int, payload: bytes) -> None:
+    """What has come on a connection of that stream."""
+    if opcode == BINARY:
+        stream.saw(len(payload))
+    else:
+        stream.heard(payload.decode())
 
 
 def take_frame(data: bytes) -> tuple[int, bytes, bytes] | None:
@@ -121,6 +144,11 @@ def take_frame(data: bytes) -> tuple[int, bytes, bytes] | None:
     if len(data) < begin + size:
         return None
     return data[0] & 15, data[begin : begin + size], data[begin + size :]
+
+
+def frame_of(message: str | bytes) -> bytes:
+    """A message as a client sends it; bytes are a binary one."""
+    return frame(TEXT, message.encode()) if isinstance(message, str) else frame(BINARY, message)
 
 
 def frame(opcode: int, payload: bytes) -> bytes:

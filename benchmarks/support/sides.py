@@ -9,16 +9,20 @@ import re
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import ClassVar, Final, Protocol
 from urllib.parse import urlencode
 
 from benchmarks.support.client import Channel, Json, request
 from benchmarks.support.process import BenchmarkFailed
+from benchmarks.support.stream import Stream
 
-Dial = Callable[[str, str], Awaitable[Channel]]
-"""Opens the websocket at an address, with cookies."""
+Dial = Callable[[str, str, Stream | None], Awaitable[Channel]]
+"""Opens the websocket at an address, with cookies; of a page of ours with its stream."""
+
+ONE_ADDRESS: Final = {"SOLARA_KERNEL_MAX_ISSUE_RATE": "0"}
+"""Settings for ours: all pages of a benchmark come from one address, and faster than persons do."""
 
 
 class Address(Protocol):
@@ -31,6 +35,16 @@ class Address(Protocol):
     @property
     def port(self) -> int:
         """Its port."""
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A page of ours that was loaded and has not connected yet."""
+
+    url: str
+    """Of its websocket."""
+    cookies: str
+    beacon: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +100,17 @@ class Side(ABC):
 class Ours(Side):
     name = "solara_ctx"
     env: ClassVar[Mapping[str, str]] = {
-        "SOLARA_WEBSOCKET_MAX_RATE": "0"
-    }  # no person moves a slider 4,000 times a second
+        "SOLARA_WEBSOCKET_MAX_RATE": "0",  # no person moves a slider 4,000 times a second
+        "SOLARA_KERNEL_MAX_ISSUE_RATE": "0",  # nor has one address thousands of pages
+    }
 
     @property
     def command(self) -> list[str]:
         """Its own command line."""
         return ["solara_ctx.cli:main", "run", str(self._pages / "ours.py"), "--port", "0"]
 
-    async def connect(self, server: Address) -> OpenPage:
+    async def issue(self, server: Address) -> Issued:
+        """Load the page, no more."""
         response = await request("GET", server.host, server.port, "/")
         found = re.search(r'id="solara-config">(.*?)</script>', response.body, re.DOTALL)
         if found is None:
@@ -102,17 +118,14 @@ class Ours(Side):
         config = json.loads(found[1])
         kernel, page = f"/api/kernels/{config['kernelId']}", config["pageId"]
         query = urlencode({"session_id": page, "location": "/"})
-        cookies = response.cookies()
         url = f"ws://{server.host}:{server.port}{kernel}/channels?{query}"
-        return await self._join(url, cookies, f"{kernel}/pages/{page}/close", fresh=True)
+        return Issued(url, response.cookies(), f"{kernel}/pages/{page}/close")
 
-    async def come_back(self, page: OpenPage) -> OpenPage:
-        """What its frontend does when the connection of a page was lost: the same kernel, the same page."""
-        return await self._join(page.url, page.cookies, page.beacon)
-
-    async def _join(self, url: str, cookies: str, beacon: str, *, fresh: bool = False) -> OpenPage:
-        # As its frontend does: a page that shows nothing yet hears of widgets once it has asked for them.
-        channel = await self._dial(f"{url}&widgets=later" if fresh else url, cookies)
+    async def connect(self, server: Address) -> OpenPage:
+        issued = await self.issue(server)
+        # As its frontend does: what to show is asked without waiting for the server's welcome.
+        stream = Stream()
+        channel = await self._dial(issued.url, issued.cookies, stream)
         await channel.open_comm("solara_ctx.page", {})
         answer = await channel.until(lambda data: "run" in data)
         if answer.get("status") != "ok":
@@ -122,7 +135,18 @@ class Ours(Side):
         await channel.tell_comm(control, {"method": "request_states"})
         states = (await channel.until(lambda data: data.get("method") == "update_states"))["states"]
         slider = next(model for model, state in _items(states) if state["model_name"] == "IntSliderModel")
-        return OpenPage(channel, slider, url, cookies, beacon)
+        stream.shown()
+        return OpenPage(channel, slider, issued.url, issued.cookies, issued.beacon)
+
+    async def come_back(self, page: OpenPage) -> OpenPage:
+        """What its frontend does when the connection of a page was lost: it goes on where it was, and asks for nothing.
+
+        Raises:
+            BenchmarkFailed: it can't go on.
+        """
+        channel = await self._dial(page.url, page.cookies, page.channel.stream)
+        await channel.welcome()
+        return replace(page, channel=channel)
 
 
 class Solara(Side):
@@ -146,7 +170,7 @@ class Solara(Side):
         query = urlencode({"session_id": page})
         cookies = response.cookies()
         url = f"ws://{server.host}:{server.port}/jupyter/api/kernels/{kernel}/channels?{query}"
-        channel = await self._dial(url, cookies)
+        channel = await self._dial(url, cookies, None)
         comm = await channel.open_comm("solara.control", {})
         await channel.tell_comm(comm, {"method": "run", "args": {"path": "", "dark": False}})
         await channel.until(lambda data: data.get("method") == "finished")

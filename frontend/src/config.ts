@@ -1,4 +1,5 @@
 /** What the server says to the page: a JSON element in the HTML, read once. */
+import { type Look, readLook } from "./look";
 
 export interface PageConfig {
   /** Absolute path of the mount on this origin; begins and ends with "/". */
@@ -7,6 +8,12 @@ export interface PageConfig {
   readonly pageId: string;
   /** Whether tracebacks may be shown. */
   readonly debug: boolean;
+  /** Where modules of widgets are asked for that the server does not have; ends in "/". null: nowhere. */
+  readonly widgetsCdn: string | null;
+  /** What the page looks like as it was sent. */
+  readonly look: Partial<Look>;
+  /** Paths below the mount whose pages may take the place of this one in its document. */
+  readonly pages: readonly string[];
 }
 
 /** Read the configuration from the page. Throws where the page is not one of ours. */
@@ -20,5 +27,8 @@ export function readConfig(document: Document): PageConfig {
   }
   if (typeof kernelId !== "string" || !kernelId) throw new Error("the page carries no kernel id");
   if (typeof pageId !== "string" || !pageId) throw new Error("the page carries no page id");
-  return { baseUrl, kernelId, pageId, debug: value.debug === true };
+  const widgetsCdn = typeof value.widgetsCdn === "string" && value.widgetsCdn ? value.widgetsCdn : null;
+  const look = readLook(value.look);
+  const pages = Array.isArray(value.pages) ? value.pages.filter((path) => typeof path === "string") : [];
+  return { baseUrl, kernelId, pageId, debug: value.debug === true, widgetsCdn, look, pages };
 }

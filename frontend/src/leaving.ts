@@ -22,9 +22,13 @@ export function announceLeaving(window: EventTarget, ports: LeavingPorts, signal
   );
 }
 
-/** Call `wake` when the network returns, the tab is looked at again, or the page returns from the back/forward cache. */
+/**
+ * Call `wake` when the network returns, the tab is looked at again, or the page returns from the back/forward cache or
+ * from being frozen.
+ */
 export function wakeOnReturn(window: EventTarget, document: Document, wake: () => void, signal: AbortSignal): void {
   window.addEventListener("online", wake, { signal });
+  document.addEventListener("resume", wake, { signal });
   window.addEventListener(
     "pageshow",
     (event) => {

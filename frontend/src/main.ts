@@ -3,6 +3,8 @@
  *
  *   main          reads the configuration, owns the page's one lifetime
  *   hello         the first words, which need not wait for the rest
+ *   places        where widgets go
+ *   look          what the page looks like around them
  *   connection/   one websocket for ever, and what its end means: knows neither widgets nor the DOM
  *   notices/      what a person is told about the connection
  *   page/         loaded on demand: Jupyter's kernel connection and widgets; the only room that knows Jupyter
@@ -11,37 +13,41 @@ import "./page.css";
 import { readConfig } from "./config";
 import { channelsUrl, closePath, kernelPath } from "./connection/address";
 import { FrameBuffer } from "./connection/buffer";
-import { type Connection, Link } from "./connection/link";
+import { Link } from "./connection/link";
 import { probeKernel } from "./connection/probe";
 import { ConnectionStore } from "./connection/state";
-import { type Hello, sayHello } from "./hello";
+import { Stream } from "./connection/stream";
+import { PROTOCOL } from "./connection/words";
+import { sayHello } from "./hello";
 import { announceLeaving, wakeOnReturn } from "./leaving";
+import { PageLook, PREFERS_DARK } from "./look";
 import { Notices } from "./notices/notices";
+import { findPlaces } from "./places";
 
-/**
- * Jupyter's binary framing. A proxy that drops the header makes the browser refuse the handshake, so after a
- * refused handshake the next does without; the server then speaks the default framing.
- */
-const SUBPROTOCOLS = ["v1.kernel.websocket.jupyter.org"];
-
-function start(root: HTMLElement): void {
+function start(): void {
+  const places = findPlaces(document);
   const lifetime = new AbortController();
   const { signal } = lifetime;
   const notices = new Notices({
     document,
-    root,
+    roots: [...places.byName.values()],
     tryNow: () => link.wake(),
     startAfresh: () => location.reload(),
   });
   const config = readConfig(document);
+  const look = new PageLook(document, matchMedia(PREFERS_DARK), config.look, signal);
   const store = new ConnectionStore((state) => notices.show(state));
 
-  const greeted = new WeakMap<Connection, Hello>();
-  const buffer = new FrameBuffer((connection) => void greeted.set(connection, sayHello(connection, config)));
-  let shown = () => false;
+  const buffer = new FrameBuffer(() => sayHello((frame, id) => stream.send(frame, id), config));
+  const stream = new Stream({ now: () => performance.now(), wallClock: Date.now }, buffer);
   const link = new Link(
     {
-      connect: (refused) => new WebSocket(channelsUrl(config, location, shown()), refused % 2 ? [] : SUBPROTOCOLS),
+      // A proxy that drops the header makes the browser refuse the handshake, so after a refused handshake the next does
+      // without.
+      connect: (refused) =>
+        refused % 2
+          ? new WebSocket(channelsUrl(config, location, { protocol: PROTOCOL, returns: stream.isKnown }))
+          : new WebSocket(channelsUrl(config, location, { returns: stream.isKnown }), PROTOCOL),
       probe: (until) => probeKernel(kernelPath(config), until),
       random: Math.random,
       now: () => performance.now(),
@@ -51,14 +57,13 @@ function start(root: HTMLElement): void {
       waiting: (full) => store.fire({ type: "waiting", full }),
       ended: (reason) => store.fire({ type: "ended", reason }),
     },
-    buffer,
+    stream,
   );
   void link.run(signal);
   announceLeaving(window, { closePath: closePath(config), sendBeacon: (path) => navigator.sendBeacon(path) }, signal);
-  let check = () => {};
   const wake = () => {
     link.wake();
-    check();
+    stream.check();
   };
   wakeOnReturn(window, document, wake, signal);
 
@@ -66,15 +71,14 @@ function start(root: HTMLElement): void {
     ({ PageSession }) => {
       const session = new PageSession({
         config,
-        root,
+        places,
+        look,
         signal,
-        greeted: (connection) => greeted.get(connection),
+        stream,
         caughtUp: (page) => store.fire({ type: "caught-up", page }),
       });
-      link.listen(session);
+      stream.listen(session);
       buffer.handOver(session);
-      check = () => session.check();
-      shown = () => session.shown;
     },
     (error: unknown) => {
       console.error(error);
@@ -84,6 +88,4 @@ function start(root: HTMLElement): void {
   );
 }
 
-const root = document.getElementById("solara-app");
-if (root) start(root);
-else console.error("this page has no #solara-app element");
+start();

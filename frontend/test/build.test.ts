@@ -10,6 +10,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 interface Manifest {
   entry: string;
   styles: string[];
+  dark: string;
   preload: string[];
 }
 
@@ -37,7 +38,7 @@ beforeAll(() => {
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 test("the manifest names files that are there, each once", () => {
-  const named = [manifest.entry, ...manifest.styles, ...manifest.preload];
+  const named = [manifest.entry, ...manifest.styles, manifest.dark, ...manifest.preload];
   expect(new Set(named).size).toBe(named.length);
   for (const name of named) expect(files).toContain(name);
 });
@@ -65,7 +66,14 @@ test("fonts come in one format, and source maps not at all", () => {
 test("what is loaded on demand finds its files, and no file is there for nothing", () => {
   const mentioned = files.filter((name) => of(".js").some((it) => it !== name && read(it).includes(name)));
   const urls = of(".css").flatMap((name) => [...read(name).matchAll(/url\(["']?\.\/([^"')]+)/g)].map((it) => it[1]));
-  const reachable = new Set(["manifest.json", manifest.entry, ...manifest.styles, ...mentioned, ...urls]);
+  const reachable = new Set([
+    "manifest.json",
+    manifest.entry,
+    ...manifest.styles,
+    manifest.dark,
+    ...mentioned,
+    ...urls,
+  ]);
   // esbuild writes the entry's style sheet once for each script that imports it.
   expect(files.filter((name) => !reachable.has(name))).toEqual([]);
   for (const url of urls) expect(files).toContain(url);
@@ -91,7 +99,7 @@ test("every variable that the styles use is defined", () => {
 });
 
 test("the first load stays small", () => {
-  const named = [manifest.entry, ...manifest.styles, ...manifest.preload];
+  const named = [manifest.entry, ...manifest.styles, manifest.dark, ...manifest.preload];
   const sizes = named.map((name) => gzipSync(readFileSync(join(directory, name)), { level: 9 }).length);
   expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(FIRST_LOAD_LIMIT);
 });

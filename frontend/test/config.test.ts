@@ -11,11 +11,16 @@ function page(value: unknown): Document {
   return document;
 }
 
-const good = { baseUrl: "/sub/", kernelId: "k", pageId: "p", debug: true };
+const cdn = "https://cdn.test/npm/";
+const pages = ["/"];
+const look = { title: "t" };
+const good = { baseUrl: "/sub/", kernelId: "k", pageId: "p", debug: true, widgetsCdn: cdn, look, pages };
 
 test("what the server says is read", () => {
   expect(readConfig(page(good))).toEqual(good);
   expect(readConfig(page({ ...good, baseUrl: "/", debug: "yes" }))).toEqual({ ...good, baseUrl: "/", debug: false });
+  expect(readConfig(page({ ...good, pages: undefined })).pages).toEqual([]);
+  expect(readConfig(page({ ...good, pages: ["/", 7] })).pages).toEqual(["/"]);
 });
 
 test.each([

@@ -119,6 +119,18 @@ async def ask(socket: ClientConnection, request: dict[str, Any]) -> list[dict[st
     return await until_idle(socket, request["header"]["msg_id"])
 
 
+async def root_of(socket: ClientConnection) -> str:
+    """The model id of the first widget that the page shows, once its page function has run."""
+    said = await ask(socket, message("comm_open", {"comm_id": "page", "target_name": "solara_ctx.page", "data": {}}))
+    (answer,) = (heard["content"]["data"] for heard in said if heard["header"]["msg_type"] == "comm_msg")
+    return str(answer["roots"][0])
+
+
+def click(model_id: str) -> dict[str, Any]:
+    """The message of a click on a button."""
+    return message("comm_msg", {"comm_id": model_id, "data": {"method": "custom", "content": {"event": "click"}}})
+
+
 async def until_idle(socket: ClientConnection, msg_id: str) -> list[dict[str, Any]]:
     """What the kernel says in answer to a message, up to `idle`."""
     said: list[dict[str, Any]] = []

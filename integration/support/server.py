@@ -17,26 +17,42 @@ from integration.support.waiting import wait_until
 ROOT = Path(__file__).parents[2]
 START_S = 30.0
 STOP_S = 20.0
-RUNNING = re.compile(r"Uvicorn running on (http://[\d.]+:\d+)")
+RUNNING = re.compile(r"(?:[Rr]unning on|Listening at:) (http://[\d.]+:\d+)")
 TROUBLE = re.compile(
-    r"Traceback \(most recent call last\)|was never awaited|was destroyed but it is pending|^Fatal ",
+    r"Traceback \(most recent call last\)|Exception ignored in|^Fatal |"
+    r"was never awaited|was destroyed but it is pending",
     re.MULTILINE,
 )
 
 
-class ServerProcess:
-    """One server; `allow_traceback` is for the test that provokes one."""
+_TRACEBACK = re.compile(r"^Traceback \(most recent call last\):\n(?:[ \t].*\n|\n)*([\w.]+).*", re.MULTILINE)
 
-    def __init__(self, command: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> None:
+
+class ServerProcess:
+    """One server; `allow_traceback` is for the test that provokes one, `provoked` for the names of the errors where
+    many tests share a server.
+
+    Args:
+        command: A Python module, with its arguments.
+        log: Where its log goes.
+        env: Of its environment, what is not as here.
+        pipes: Whether its standard input and output are pipes of the test's; else it has no input, and what it prints
+            is in the log.
+    """
+
+    def __init__(
+        self, command: Sequence[str], log: Path, env: Mapping[str, str] | None = None, *, pipes: bool = False
+    ) -> None:
         self.log = log
         self.allow_traceback = False
+        self.provoked: set[str] = set()
         self.url = ""
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-X", "faulthandler", "-m", *command],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
+                stdin=subprocess.PIPE if pipes else subprocess.DEVNULL,
+                stdout=subprocess.PIPE if pipes else output,
+                stderr=output,
                 cwd=ROOT,
                 env={**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})},
             )
@@ -64,22 +80,29 @@ class ServerProcess:
         """Ask the server to end, and wait for it. Returns its exit status, negative for a signal."""
         if not self._has_ended():
             self.process.send_signal(signal.SIGTERM)
-            try:
-                await wait_until(self._has_ended, STOP_S, "the server's end after SIGTERM")
-            except AssertionError:
-                self.process.send_signal(signal.SIGABRT)  # faulthandler writes every thread's stack into the log
-                await asyncio.to_thread(self.process.wait, STOP_S)
-                raise
+        return await self.ended()
+
+    async def ended(self, within_s: float = STOP_S) -> int:
+        """Wait for the end of a server that was asked for it. Returns its exit status, negative for a signal."""
+        try:
+            await wait_until(self._has_ended, within_s, "the server's end")
+        except AssertionError:
+            self.process.send_signal(signal.SIGABRT)  # faulthandler writes every thread's stack into the log
+            await asyncio.to_thread(self.process.wait, STOP_S)
+            raise
         return self.process.wait()
 
     def kill(self) -> None:
         """End the server at once, as a crash would."""
-        self.process.kill()
-        self.process.wait()
+        with self.process:  # closes its pipes
+            self.process.kill()
 
     def complaints(self) -> list[str]:
         """The lines of the log that no healthy server writes."""
-        return [] if self.allow_traceback else [line for line in self.log_text().splitlines() if TROUBLE.search(line)]
+        if self.allow_traceback:
+            return []
+        text = _TRACEBACK.sub(lambda found: "" if found[1] in self.provoked else found[0], self.log_text())
+        return [line for line in text.splitlines() if TROUBLE.search(line)]
 
     def _has_ended(self) -> bool:
         return self.process.poll() is not None

@@ -1,6 +1,9 @@
 """Comms that know which kernel they belong to, and the table that a kernel keeps of them."""
 
+import threading
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from comm.base_comm import BaseComm, CommManager
@@ -17,6 +20,21 @@ Json = dict[str, Any]
 
 WIDGET = "jupyter.widget"
 """The target of the comm of a widget."""
+
+
+# Of a thread and no context variable: a thread that is started meanwhile would have it, and keep the comms.
+_here = threading.local()
+
+
+@contextmanager
+def opened_here() -> Iterator["list[KernelComm]"]:
+    """The comms that a kernel opens meanwhile, in this thread."""
+    opened: list[KernelComm] = []
+    _here.opened = opened
+    try:
+        yield opened
+    finally:
+        _here.opened = None
 
 
 class CommMessage(NamedTuple):
@@ -48,6 +66,8 @@ class KernelComm(BaseComm):
         """How it was opened, for pages that will ask for the states of all widgets; `None` once a widget of ours has
         it, which is in those states.
         """
+        self.companions: tuple[str, ...] = ()
+        """The widgets that were made with the one of this comm, which a page has opened."""
         super().__init__(**options)
 
     def __del__(self) -> None:
@@ -87,6 +107,9 @@ class KernelComm(BaseComm):
             host.comm_manager.comms.pop(self.comm_id, None)
             raise
         self._closed = False
+        opened: list[KernelComm] | None = getattr(_here, "opened", None)
+        if opened is not None:
+            opened.append(self)
 
     def close(  # type: ignore[override]  # views are buffers, too
         self,
@@ -122,7 +145,7 @@ class KernelComm(BaseComm):
             TypeError: the data can't be written as JSON.
         """
         host = self._host()
-        if host is None or host.closing:
+        if host is None or host.closing or host.leaving:
             return
         content = {"data": {} if data is None else data, "comm_id": self.comm_id, **keys}
         host.control.updated(self.comm_id)

@@ -11,15 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 from solara_ctx.jupyter import wire
 from solara_ctx.jupyter.comms import KernelComm, sever
+from solara_ctx.jupyter.origins import ORIGIN
+from solara_ctx.jupyter.page_widgets import check, close_companions
 from solara_ctx.jupyter.report import current_page, shown
 from solara_ctx.jupyter.session import IOPUB, ToPage, parent_header
-from solara_ctx.jupyter.targets import PRIVATE, BadMessage
+from solara_ctx.jupyter.targets import CONTROL, PAGE, BadMessage
+from solara_ctx.jupyter.upload import UPLOAD
 from solara_ctx.jupyter.wire import Message
 from solara_ctx.lifecycle import CloseCode
 
 if TYPE_CHECKING:
     from solara_ctx.jupyter.host import KernelHost
 
+# The targets whose comms connect one page with the kernel, and are nothing to the others.
+_PRIVATE = frozenset({PAGE, CONTROL, ORIGIN, UPLOAD})
 _COMM_ID_LIMIT = 256
 _REQUEST = re.compile(r"([a-z_]{1,64})_request")
 Json = dict[str, Any]
@@ -31,13 +36,17 @@ def receive(host: "KernelHost", page_id: str, frame: str | bytes) -> None:
     Never raises, whatever the page has sent and whatever the user's callbacks do.
     """
     try:
-        message = wire.decode(frame)
+        message = wire.decode(frame, host.limits.message)
     except wire.MalformedFrame as error:
         host.reporter.malformed(error.reason)
+        if host.message_log is not None:
+            host.message_log.malformed(page_id, len(frame))
         sink = host.session.sinks.get(page_id)
         if sink is not None:
-            sink.close(CloseCode.MALFORMED, "malformed-frame")
+            sink.close(CloseCode.MALFORMED, error.word)
         return
+    if host.message_log is not None:
+        host.message_log.came(page_id, message, len(frame))
     host.reporter.sweep()
     parent = parent_header.set(message["header"])
     page = current_page.set(page_id)
@@ -46,6 +55,7 @@ def receive(host: "KernelHost", page_id: str, frame: str | bytes) -> None:
     finally:
         current_page.reset(page)
         parent_header.reset(parent)
+        host.printing.flush()
         sink = host.session.sinks.get(page_id)
         if sink is not None:
             sink.flush()
@@ -92,10 +102,10 @@ def _comm_open(host: "KernelHost", page_id: str, message: Message) -> None:
     if target is None or not isinstance(target_name, str):
         _close_again(host, page_id, comm_id)
         raise BadMessage(f"a comm_open for an unknown target {shown(target_name)}")
-    private = target_name in PRIVATE
-    if not private and manager.opened_by_pages >= host.max_page_comms:
+    private = target_name in _PRIVATE
+    if not private and manager.opened_by_pages >= host.limits.comms:
         _close_again(host, page_id, comm_id)
-        raise BadMessage(f"more comms than the {host.max_page_comms} that pages may open (SOLARA_KERNEL_MAX_COMMS)")
+        raise BadMessage(f"more comms than the {host.limits.comms} that pages may open (SOLARA_KERNEL_MAX_COMMS)")
     if private:
         host.forget_page_comms(page_id, target_name)
     comm = KernelComm(
@@ -106,6 +116,7 @@ def _comm_open(host: "KernelHost", page_id: str, message: Message) -> None:
         target(comm, message)  # type: ignore[arg-type]  # comm's MessageType is a plain dict
     except BaseException:
         comm.close()
+        close_companions(comm)
         raise
 
 
@@ -120,6 +131,9 @@ def _comm_msg(host: "KernelHost", page_id: str, message: Message) -> None:
         # Everyday's race: the page did something with a widget that is being closed.
         host.reporter.page_fault(page_id, "a comm_msg for a comm that is not open", quiet=True)
         return
+    widget = host.all_widgets.get(comm.comm_id)
+    if widget is not None:
+        check(widget, message["content"]["data"])
     comm.handle_msg(message)  # type: ignore[arg-type]  # comm's MessageType is a plain dict
 
 
@@ -129,12 +143,14 @@ def _comm_close(host: "KernelHost", page_id: str, message: Message) -> None:
     if comm is None:
         host.reporter.page_fault(page_id, "a comm_close for a comm that is not open", quiet=True)
         return
-    widget = host.widgets.get(comm_id)
+    widget = host.all_widgets.get(comm_id)
     if widget is not None and comm.primary:
         # The widget belongs to the kernel, and to every page of it: a page that is done with its copy does not end it.
         return
     if widget is not None:
         widget.close()
+        if isinstance(comm, KernelComm):
+            close_companions(comm)
         return
     comm._closed = True
     host.forget_comm(comm)
@@ -143,7 +159,8 @@ def _comm_close(host: "KernelHost", page_id: str, message: Message) -> None:
 
 
 def _interrupt(host: "KernelHost", page_id: str, message: Message) -> None:
-    # There is nothing to interrupt: messages are handled one by one, and a thread can't be stopped from outside.
+    # Messages are handled one by one: by the time that this one is read, what it may have been for has ended.  Over
+    # HTTP it comes in time.
     _reply(host, page_id, message, "interrupt_reply", {"status": "ok"})
 
 

@@ -3,28 +3,57 @@
 import logging
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from comm.base_comm import BaseComm
-from ipywidgets import Widget
+from ipywidgets import Output, Widget
 
 from solara_ctx import current
 from solara_ctx.current import Handle
 from solara_ctx.errors import ContextClosed, redact
-from solara_ctx.jupyter import dispatch, outputs
+from solara_ctx.jupyter import dispatch
+from solara_ctx.jupyter.belongings import Belongings
 from solara_ctx.jupyter.comms import WIDGET, KernelComm, KernelCommManager, sever
 from solara_ctx.jupyter.kernel import HostedKernel
-from solara_ctx.jupyter.report import Reporter, describe, format_traceback
+from solara_ctx.jupyter.message_log import MessageLog
+from solara_ctx.jupyter.origins import ORIGIN, open_origin
+from solara_ctx.jupyter.page_widgets import open_widget
+from solara_ctx.jupyter.printing import Printed, Printing
+from solara_ctx.jupyter.report import Reporter, page_error
+from solara_ctx.jupyter.results import MAIN_PLACE, Results, items_of, places_of
 from solara_ctx.jupyter.session import KernelSession, ToPage
 from solara_ctx.jupyter.sever import sever_widget
 from solara_ctx.jupyter.shell import KernelShell
-from solara_ctx.jupyter.targets import CONTROL, PAGE, ControlTarget, PageTarget
+from solara_ctx.jupyter.targets import CONTROL, PAGE, BadMessage, ControlTarget, PageTarget
 from solara_ctx.jupyter.trees import parts_of
+from solara_ctx.jupyter.upload import UPLOAD, UploadTarget
+from solara_ctx.jupyter.wire import Limits
 from solara_ctx.ports import Sink, Watch
 from solara_ctx.weak import WeakBag
 
 log = logging.getLogger(__name__)
+
+# The comms of 64 pages, so many as a kernel remembers.
+_KEPT_FOR_ABSENT = 128
+
+
+class PageLimits(NamedTuple):
+    """What the pages of a kernel may do at most."""
+
+    comms: int = 10_000
+    """So many comms they may open."""
+    message: Limits = Limits()
+    """So much one message may have."""
+    upload: int = 200_000_000
+    """So many bytes all uploads at a time may have together."""
+
+
+_LIMITS = PageLimits()
+
+
+_PRINTED = Printed()
 
 
 class KernelHost:
@@ -38,7 +67,10 @@ class KernelHost:
         kernel_id: Shown redacted in messages.
         debug: Whether pages are told details of errors.
         on_shutdown: Called, on the worker, when a page asks for the kernel's end: with `True` for a restart.
-        max_page_comms: How many comms pages may open.
+        on_navigate: The same when a page asks for another page, with its path and query; raises a ValueError where
+            there is none.
+        limits: What pages may do at most.
+        printed: Where goes what no Output captures.
     """
 
     def __init__(
@@ -48,47 +80,73 @@ class KernelHost:
         kernel_id: str,
         debug: bool,
         on_shutdown: Callable[[bool], object],
-        max_page_comms: int = 10_000,
+        on_navigate: Callable[[str], object] | None = None,
+        limits: PageLimits = _LIMITS,
+        printed: Printed = _PRINTED,
     ) -> None:
-        self.max_page_comms = max_page_comms
-        """How many comms pages may open."""
+        self.limits = limits
+        """What pages may do at most."""
         self.kernel_id = kernel_id
         self.run_id = uuid.uuid4().hex
         """Names this run of the page function."""
-        self.closing = False
+        self.closing = self.leaving = False
         """Nothing is sent any more, and no comm or widget is made."""
         self.closed = False
         """Everything is severed."""
         self._handle = handle
         self._debug = debug
+        self.printing = Printing(self, handle, debug=debug, printed=printed)
+        """Where goes what it prints and displays."""
+        # What no user has made.
+        self._hidden: frozenset[str] = frozenset()
         self._on_shutdown: Callable[[bool], object] | None = on_shutdown
-        self._app: object = None
+        self._on_navigate = on_navigate
+        self._results = Results()
+        # The widgets that no page has made.
+        self._kept: frozenset[str] = frozenset()
         self._widgets: dict[str, Widget] = {}
         # Of every widget ever made here: one that was closed early may be in a cycle of the user's making, too.
         self._made: WeakBag[Widget] = WeakBag()
         self._shell: KernelShell | None = None
         self._shell_lock = threading.RLock()
         self._shell_maker: int | None = None
-        self.session = KernelSession(outputs.take)
+        self.session = KernelSession(self.printing.capture)
         """Frames messages and sends them."""
         self.kernel = HostedKernel(self, self.session)
         """The ipykernel kernel."""
         self.reporter = Reporter(kernel_id, debug=debug, publish=self.session.send)
         """Where errors go."""
+        self.belongings = Belongings()
+        """What stands here for the global state of libraries."""
         self.control = ControlTarget(self._widgets, self.reporter.user_error)
         """Sends the state of all widgets."""
-        self._page = PageTarget()
+        self._page = PageTarget(self._navigate)
         self.comm_manager = KernelCommManager()
         """The open comms, and the targets that a page may open."""
-        self.comm_manager.targets.update(
-            {PAGE: self._page.open, CONTROL: self.control.open, WIDGET: Widget.handle_comm_opened}  # type: ignore[dict-item]
-        )
+        self.message_log = MessageLog(kernel_id, self.comm_manager.comms, self._widgets) if debug else None
+        """Has a line for each message, in debug mode."""
+        self.session.message_log = self.message_log
+        targets: dict[str, Any] = {
+            PAGE: self._page.open,
+            CONTROL: self.control.open,
+            UPLOAD: UploadTarget(self._widgets, limits.upload).open,
+            WIDGET: open_widget,
+            ORIGIN: open_origin,
+        }
+        self.comm_manager.targets.update(targets)
 
     def __repr__(self) -> str:
         return f"<KernelHost {redact(self.kernel_id)} widgets={len(self._widgets)}>"
 
     @property
     def widgets(self) -> Mapping[str, Widget]:
+        """The living widgets by model id, but for the console's."""
+        if not self._hidden:
+            return MappingProxyType(self._widgets)
+        return {model_id: widget for model_id, widget in self._widgets.copy().items() if model_id not in self._hidden}
+
+    @property
+    def all_widgets(self) -> MappingProxyType[str, Widget]:
         """The living widgets by model id."""
         return MappingProxyType(self._widgets)
 
@@ -130,8 +188,44 @@ class KernelHost:
 
     # The page function
 
+    def _navigate(self, location: str) -> None:
+        """A page asks for another one.
+
+        Raises:
+            BadMessage: there is no such page.
+        """
+        if self._on_navigate is None:
+            raise BadMessage("the wish for another page, of which there is none")
+        try:
+            self._on_navigate(location)
+        except ValueError:
+            raise BadMessage("the wish for a page that does not exist") from None
+
+    def begin_page(self) -> None:
+        """A page function is about to run: what widgets there are by now are not its."""
+        self._kept = frozenset(self._widgets)
+
+    def leave_page(self, location: str) -> None:
+        """The page is left for the one at *location*: close what its function has returned, and its widgets."""
+        self._page.leave_for(location)
+        self.run_id = uuid.uuid4().hex
+        self.close_app()
+        # The pages are not told of each: they take what there is with the next answer.
+        self.leaving = True
+        try:
+            for model_id in self._widgets.keys() - self._kept - self._hidden:
+                widget = self._widgets.get(model_id)
+                if widget is not None:
+                    self._guarded(widget.close, f"close() of a {type(widget).__name__}")
+        finally:
+            self.leaving = False
+        for widget in self._made.living():
+            if widget.comm is None:
+                sever_widget(widget)
+
     def show(self, result: object) -> None:
-        """Show what the page function returned: a widget, a sequence of widgets, or None.
+        """Show what the page function returned: widgets, what Jupyter displays, Reacton elements, a sequence of these,
+        or None; or a dict of these, by the names of places in the page's template.
 
         Nothing is left to show of a page function that returns when its kernel has ended already.
 
@@ -140,42 +234,57 @@ class KernelHost:
         """
         if self.closing:
             return
-        # Widgets are closed as such, and a sequence of them is nothing that could be closed.
-        if not isinstance(result, Widget | list | tuple):
-            self._app = result
-        self._page.answer({"run": self.run_id, "status": "ok", "roots": self._roots(result)})
+        self.printing.flush()
+        places = places_of(result)
+        # No comprehension: its closure stays with the traceback of an error that somebody keeps (CPython 3.11).
+        named = dict(zip(places, map(self._roots, places.values()), strict=True))
+        answer = {"run": self.run_id, "status": "ok", "roots": named.pop(MAIN_PLACE, [])}
+        self._page.answer({**answer, "named_roots": named} if named else answer)
 
     def show_error(self, error: BaseException) -> None:
         """Show the page that the page function has failed; the details only in debug mode.  The error is not kept."""
-        details = {
-            "ename": type(error).__name__,
-            "evalue": describe(error) if self._debug else "",
-            "traceback": format_traceback(error) if self._debug else None,
-        }
+        details = page_error(error, details=self._debug)
+        self.printing.flush()
         self._page.answer({"run": self.run_id, "status": "error", "error": details})
         self.reporter.note(error)
 
-    def _roots(self, result: object) -> list[str]:
-        in_sequence = isinstance(result, list | tuple)
-        return [self._root(item, in_sequence=in_sequence) for item in _items(result)]
+    def show_code_error(self, error: Mapping[str, Any] | None) -> None:
+        """Show all pages that the app's changed code could not be loaded, or no more (`None`).  Any thread."""
+        self._page.code_error(None if error is None else dict(error))
 
-    def _root(self, item: object, *, in_sequence: bool) -> str:
-        if not isinstance(item, Widget):
-            raise TypeError(
-                f"a page function returns a widget, a sequence of widgets or None; this one returned "
-                f"{'a sequence with ' if in_sequence else ''}an object of type {type(item).__name__}"
-            )
-        if not self._is_own(item):
-            raise TypeError(_stranger(f"the {type(item).__name__} that the page function returned"))
-        for part, holder in parts_of(item):
+    def set_page(self, properties: Mapping[str, object]) -> None:
+        """Change how all pages look around the widgets.  Any thread.
+
+        Raises:
+            TypeError, ValueError: it can't be written as JSON.
+        """
+        self._page.set(properties)
+
+    def _roots(self, result: object) -> list[str]:
+        return list(map(self._root, items_of(result)))
+
+    def _root(self, item: object) -> str:
+        widget = self._results.widget_for(item)
+        if not self._is_own(widget):
+            raise TypeError(_stranger(f"the {type(widget).__name__} that the page function returned"))
+        for part, holder in parts_of(widget):
             # The page could show nothing of the whole then, and would say so in words that are nobody's.
             if not self._is_own(part):
                 raise TypeError(_stranger(f"the {type(part).__name__} in the page's {type(holder).__name__}"))
-        return str(item.model_id)
+        return str(widget.model_id)
 
     def _is_own(self, widget: Widget) -> bool:
         comm: object = widget.comm
         return isinstance(comm, KernelComm) and self._widgets.get(comm.comm_id) is widget
+
+    def show_console(self, output: Output) -> None:
+        """Tell the pages which widget is the console: there was none so far."""
+        self._hidden = frozenset({output.model_id, output.layout.model_id})
+        self._page.show_console(output.model_id)
+
+    def task_failed(self, error: BaseException) -> None:
+        """A task of the kernel has failed, which is in the log by now."""
+        self.reporter.tell(error)
 
     # Widgets and comms
 
@@ -198,11 +307,16 @@ class KernelHost:
         self._page.forget(comm)
 
     def forget_page_comms(self, page_id: str, target_name: str) -> None:
-        """Close what a page has left open on a target: it comes back after its connection was lost."""
-        for comm in list(self.comm_manager.comms.values()):
-            if isinstance(comm, KernelComm) and comm.page_id == page_id and comm.target_name == target_name:
-                sever(comm)
-                self.forget_comm(comm)
+        """Close what a page has left open on a target: it comes back after its connection was lost.
+
+        And what those have left open that went away first, where very many have: somebody invents them.
+        """
+        comms = [comm for comm in self.comm_manager.comms.values() if isinstance(comm, KernelComm) and comm.page_id]
+        left = [comm for comm in comms if comm.page_id == page_id and comm.target_name == target_name]
+        absent = [comm for comm in comms if comm.page_id not in self.session.sinks]
+        for comm in {*left, *absent[:-_KEPT_FOR_ABSENT]}:
+            sever(comm)
+            self.forget_comm(comm)
 
     # The shell
 
@@ -247,14 +361,11 @@ class KernelHost:
     @property
     def app_may_wait(self) -> bool:
         """Whether there is something to close that the page function returned."""
-        return self._app is not None
+        return bool(self._results)
 
     def close_app(self) -> None:
         """Close what the page function returned, if it can be closed and is no widget."""
-        app, self._app = self._app, None
-        close = getattr(app, "close", None)
-        if callable(close):
-            self._guarded(close, f"close() of the {type(app).__name__} that the page function returned")
+        self._results.close(self._guarded)
 
     @property
     def widgets_may_wait(self) -> bool:
@@ -282,13 +393,15 @@ class KernelHost:
             shell, self._shell = self._shell, None
         if shell is not None:
             self._guarded(shell.sever, "the end of the shell")
+        self._guarded(self.belongings.sever, "the end of a library's state")
         self.comm_manager.sever()
         self._page.sever()
+        self.printing.sever()
         self.session.sever()
         self.reporter.sever()
         self.kernel.sever()
-        self._app = None
-        self._on_shutdown = None
+        self._results.sever()
+        self._on_shutdown = self._on_navigate = None
 
     def _guarded(self, step: Callable[[], object], what: str) -> None:
         try:
@@ -302,12 +415,6 @@ def _stranger(what: str) -> str:
         f"{what} does not belong to this page: it is closed, or was made elsewhere, when its module was imported for "
         "example; make it in the page function"
     )
-
-
-def _items(result: object) -> Iterable[object]:
-    if result is None:
-        return ()
-    return result if isinstance(result, list | tuple) else (result,)
 
 
 def current_host() -> KernelHost | None:

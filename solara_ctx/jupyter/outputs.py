@@ -4,22 +4,18 @@ Upstream leaves the capture to the browser, which then holds the only copy: anot
 lost connection, shows an empty output.  Here the widget's `outputs` trait is the copy.
 """
 
-import threading
-import time
 import weakref
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import partial
 from typing import Any, NamedTuple
 
-from ipywidgets import Output
+from ipywidgets import Output, Widget
 
 from solara_ctx import current
+from solara_ctx.jupyter import wire
 from solara_ctx.jupyter.comms import KernelComm
-
-Record = dict[str, Any]
+from solara_ctx.jupyter.output_state import append, clear, shows, synced
 
 
 class Capture(NamedTuple):
@@ -31,13 +27,8 @@ class Capture(NamedTuple):
 
 
 _capture: ContextVar[Capture | None] = ContextVar("solara_ctx.output", default=None)
-_TYPES = frozenset({"stream", "display_data", "execute_result", "error"})
-_QUEUE = "_solara_ctx_outputs"
-# What one output may cost its pages: each change sends all there is, so what is large may change less often.
-_SMALL_CHARACTERS = 10_000
-_CHARACTERS_PER_S = 1_000_000
-
-_now = time.monotonic
+MESSAGES = frozenset({"stream", "display_data", "execute_result", "error", "update_display_data", "clear_output"})
+"""The types of messages that show something, or change what is shown."""
 
 
 def peek() -> Capture | None:
@@ -84,16 +75,19 @@ def is_open(widget: Output) -> bool:
 
 @contextmanager
 def suspended() -> Iterator[None]:
-    """Capture nothing in a block."""
+    """Let nothing be captured in a block, and nothing go to the pages: it is the server's."""
     before = _capture.get()
-    if before is None:
-        yield
-        return
     _capture.set(Capture(None, before))
     try:
         yield
     finally:
         _capture.set(before)
+
+
+def is_suspended() -> bool:
+    """Whether what is printed here is the server's."""
+    capture = _capture.get()
+    return capture is not None and capture.widget is None
 
 
 def target() -> Output | None:
@@ -138,163 +132,35 @@ def flush() -> bool:
 
 def take(msg_type: str, content: Mapping[str, Any]) -> bool:
     """Append an output message to the widget that captures here; whether there is one for such a message."""
-    widget = target() if _capture.get() is not None else None
+    widget = target() if _capture.get() is not None and msg_type in MESSAGES else None
     if widget is None:
         return False
-    if msg_type in _TYPES:
-        record = {"output_type": msg_type, **content}
-        append(widget, record)
-    elif msg_type == "update_display_data":
-        append(widget, {"output_type": msg_type, **content})
-    elif msg_type == "clear_output":
-        clear(widget, wait=bool(content.get("wait")))
-    else:
-        return False
+    put(widget, msg_type, content)
     return True
 
 
-class _Queue:
-    """Outputs on their way into the trait.  Any thread.
+def update_all(widgets: Iterable[Widget], content: Mapping[str, Any]) -> bool:
+    """Update what was displayed with an id in any of *widgets*; whether it was.
 
-    One thread at a time applies what waits, and the others leave their output to it: the trait is read, changed and
-    written without a lock, as setting it calls observers, user code that may wait for a lock of its own.
+    Raises:
+        TypeError: the content can't be written as JSON.
     """
-
-    def __init__(self) -> None:
-        self.waiting: deque[Record] = deque()
-        self.turn = threading.Lock()
-        self.clear_next = False
-        self.next_sync = 0.0
-        self.timer = False
+    display_id = content.get("transient", {}).get("display_id")
+    showing = [widget for widget in widgets if isinstance(widget, Output) and shows(widget, display_id)]
+    for widget in showing:
+        put(widget, "update_display_data", content)
+    return bool(showing)
 
 
-def append(widget: Output, record: Record, *, later: bool = False) -> None:
-    """Append one output to a widget; text to the same stream as before is merged into it.
+def put(widget: Output, msg_type: str, content: Mapping[str, Any]) -> None:
+    """Append an output message to a widget.
 
-    Args:
-        widget: Where to.
-        record: An output as notebooks store it.
-        later: Let it wait for the next one, or for `synced`.
+    Raises:
+        TypeError: the content can't be written as JSON.
     """
-    queue = _queue(widget)
-    queue.waiting.append(record)
-    if not later:
-        _sync(widget, queue)
-
-
-def clear(widget: Output, *, wait: bool) -> None:
-    """Take every output away; with *wait* only when the next one comes."""
-    queue = _queue(widget)
-    if not wait:
-        queue.next_sync = 0.0
-    append(widget, {"output_type": "clear_output", "wait": wait})
-
-
-def synced(widget: Output) -> None:
-    """Let no output wait for the next one."""
-    _sync(widget, _queue(widget))
-
-
-def _queue(widget: Output) -> _Queue:
-    queue: _Queue = widget.__dict__.setdefault(_QUEUE, _Queue())
-    return queue
-
-
-def _sync(widget: Output, queue: _Queue) -> None:
-    # After a release something may have come in that its thread has left to us.
-    while queue.waiting and queue.turn.acquire(blocking=False):
-        try:
-            delay_s = queue.next_sync - _now()
-            if delay_s > 0:
-                _sync_after(widget, queue, delay_s)
-                return
-            _apply_waiting(widget, queue)
-        finally:
-            queue.turn.release()
-
-
-def _sync_after(widget: Output, queue: _Queue, delay_s: float) -> None:
-    """Sync soon.  The queue's turn is ours."""
-    if not queue.timer:
-        queue.timer = True
-        _call_after(delay_s, partial(_sync_late, weakref.ref(widget)))
-
-
-def _call_after(delay_s: float, function: Callable[[], None]) -> None:
-    timer = threading.Timer(delay_s, function)
-    timer.daemon = True
-    timer.start()
-
-
-def _sync_late(reference: "weakref.ref[Output]") -> None:
-    widget = reference()
-    if widget is None:
-        return
-    queue = _queue(widget)
-    queue.timer = False
-    try:
-        _sync(widget, queue)
-    except Exception as error:  # noqa: BLE001 - of an observer; it has no other caller to end up with
-        host = widget.comm.host if isinstance(widget.comm, KernelComm) else None
-        if host is not None:
-            host.reporter.user_error(error, "an observer of an Output")
-
-
-def _apply_waiting(widget: Output, queue: _Queue) -> None:
-    outputs = list(widget.outputs)
-    while queue.waiting:
-        record = queue.waiting.popleft()
-        if record["output_type"] == "clear_output":
-            queue.clear_next = record["wait"]
-            if not record["wait"]:
-                outputs = []
-        elif record["output_type"] == "update_display_data":
-            outputs = [_updated(output, record) for output in outputs]
-        else:
-            if queue.clear_next:
-                outputs, queue.clear_next = [], False
-            _append(outputs, record)
-    size = sum(map(_size, outputs))
-    queue.next_sync = _now() + size / _CHARACTERS_PER_S if size > _SMALL_CHARACTERS else 0.0
-    widget.outputs = tuple(outputs)
-
-
-def _append(outputs: list[Record], record: Record) -> None:
-    if record["output_type"] != "stream":
-        outputs.append(record)
-        return
-    last = outputs[-1] if outputs else {}
-    before = ""
-    if (last.get("output_type"), last.get("name")) == ("stream", record["name"]):
-        before = outputs.pop()["text"]
-    # A new dict: the old one is a value that the trait has had.
-    outputs.append({**record, "text": _joined(before, record["text"])})
-
-
-def _joined(text: str, more: str) -> str:
-    """Text with more of it: where a carriage return overwrites a line, as progress bars do, only what is left."""
-    if "\r" not in more and not text.endswith("\r"):
-        return text + more
-    head, newline, line = text.rpartition("\n")
-    *lines, last = (line + more).split("\n")
-    shown = [_overwritten(line).rstrip("\r") for line in lines]
-    return f"{head}{newline}{chr(10).join([*shown, _overwritten(last)])}"
-
-
-def _overwritten(line: str) -> str:
-    shown = ""
-    for piece in line.split("\r"):
-        shown = piece + shown[len(piece) :]
-    return f"{shown}\r" if line.endswith("\r") else shown
-
-
-def _updated(output: Record, update: Record) -> Record:
-    display_id = update.get("transient", {}).get("display_id")
-    if display_id is None or output.get("transient", {}).get("display_id") != display_id:
-        return output
-    return {**output, "data": update["data"], "metadata": update["metadata"]}
-
-
-def _size(output: Record) -> int:
-    data = output.get("data", {})
-    return len(output.get("text", "")) + sum(len(value) for value in data.values() if isinstance(value, str))
+    if msg_type == "clear_output":
+        clear(widget, wait=bool(content.get("wait")))
+    else:
+        # Here, where it is the error of the line that displays it. Later it would be that of each line that prints.
+        wire.check(content)
+        append(widget, {"output_type": msg_type, **content})

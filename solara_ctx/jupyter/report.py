@@ -3,18 +3,19 @@
 import logging
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
-from pathlib import Path
-from types import TracebackType
+from types import FrameType
 from typing import Any
 
 from traitlets import TraitError
 
 from solara_ctx.errors import redact
 from solara_ctx.frames import FrameSweeper
+from solara_ctx.interrupts import Interrupted
 from solara_ctx.jupyter import outputs
 from solara_ctx.jupyter.session import IOPUB, Stream, ToPage
+from solara_ctx.jupyter.tracebacks import explain_as_text, explain_error, format_traceback
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +26,6 @@ _WARNINGS_LIMIT = 10
 _SHOWN_CHARACTERS = 60
 # Modules that a mistake of a page may surface in without any user code having run.
 _OURS = frozenset({"solara_ctx", "ipywidgets", "traitlets", "comm", "ipykernel", "IPython"}) | sys.stdlib_module_names
-_PACKAGE = str(Path(__file__).parent.parent)
 
 Publish = Callable[[Stream, str, dict[str, Any]], object]
 
@@ -70,6 +70,10 @@ class Reporter:
 
     def failed(self, error: BaseException, what: str) -> None:
         """Code that a page's message has set off has failed: find out whose fault that is, and report it."""
+        if isinstance(error, Interrupted):
+            _log(logging.INFO, "%s of kernel %s was interrupted", what, self._name)
+            self.publish_error(IOPUB, {"ename": "KeyboardInterrupt", "evalue": "", "traceback": []})
+            return
         page_id = current_page.get()
         if page_id is not None and _is_page_fault(error):
             self.page_fault(page_id, f"a value that {what} refuses ({type(error).__name__})", error)
@@ -79,7 +83,12 @@ class Reporter:
     def user_error(self, error: BaseException, what: str) -> None:
         """User code has failed: one log entry with the traceback, and an error for the pages or the current output."""
         _log(logging.ERROR, "%s of kernel %s failed", what, self._name, error=error)
-        self.publish_error(IOPUB, error_content(error, details=self._debug or outputs.is_capturing()))
+        self.tell(error)
+
+    def tell(self, error: BaseException) -> None:
+        """Show an error that is in the log on the pages, or in the current output."""
+        captured = outputs.is_capturing()
+        self.publish_error(IOPUB, error_content(error, details=self._debug or captured, in_page=not captured))
         self._sweeper.note(error)
 
     def shell_error(self, error: BaseException, lines: list[str]) -> None:
@@ -137,12 +146,30 @@ def shown(text: object) -> str:
     return whole if len(whole) <= _SHOWN_CHARACTERS else f"{whole[:_SHOWN_CHARACTERS]}…"
 
 
-def error_content(error: BaseException, *, details: bool) -> dict[str, Any]:
-    """The content of an `error` message.  Keeps nothing of the exception."""
+def error_content(error: BaseException, *, details: bool, in_page: bool = False) -> dict[str, Any]:
+    """The content of an `error` message.  Keeps nothing of the exception.
+
+    Args:
+        error: What was raised.
+        details: Whether more than its class may be told.
+        in_page: Whether they are for whoever writes the page, and not for an output of the user's, which shows what
+            Python would: with the lines of source, and nothing of libraries.
+    """
+    write = explain_as_text if in_page else format_traceback
     return {
         "ename": type(error).__name__,
         "evalue": describe(error) if details else "",
-        "traceback": format_traceback(error).splitlines() if details else [],
+        "traceback": write(error).splitlines() if details else [],
+    }
+
+
+def page_error(error: BaseException, *, details: bool) -> dict[str, Any]:
+    """The same for a page that shows nothing else: its function has failed, or code that it would be made of."""
+    return {
+        "ename": type(error).__name__,
+        "evalue": describe(error) if details else "",
+        "traceback": format_traceback(error) if details else None,
+        "explained": explain_error(error) if details else [],
     }
 
 
@@ -154,15 +181,6 @@ def describe(error: BaseException) -> str:
         return "<no message: its __str__ failed>"
 
 
-def format_traceback(error: BaseException) -> str:
-    """The traceback as text, without the frames of this library that lead to the user's code."""
-    outermost = error.__traceback__
-    while outermost is not None and outermost.tb_frame.f_code.co_filename.startswith(_PACKAGE):
-        outermost = outermost.tb_next
-    trace: TracebackType | None = outermost or error.__traceback__
-    return "".join(traceback.format_exception(type(error), error, trace))
-
-
 def _is_page_fault(error: BaseException) -> bool:
     """Whether what a page sent is at fault: the error comes from taking the message apart or checking a value.
 
@@ -170,7 +188,7 @@ def _is_page_fault(error: BaseException) -> bool:
     """
     foreign = dispatched = False
     innermost = ""
-    for frame, _ in traceback.walk_tb(error.__traceback__):
+    for frame in _frames_that_led_to(error):
         names: Mapping[str, Any] = frame.f_globals
         innermost = str(names.get("__name__", "")).partition(".")[0]
         function = frame.f_code.co_name
@@ -181,3 +199,16 @@ def _is_page_fault(error: BaseException) -> bool:
     if isinstance(error, TraitError) and not dispatched:
         return True
     return isinstance(error, Exception) and not foreign
+
+
+def _frames_that_led_to(error: BaseException) -> Iterator[FrameType]:
+    """Those of the error's traceback, and of what has caused it: a StopIteration that passes through a generator of
+    traitlets comes out as a RuntimeError, whose own traceback begins there.
+    """
+    link: BaseException | None = error
+    seen: set[int] = set()
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        for frame, _ in traceback.walk_tb(link.__traceback__):
+            yield frame
+        link = link.__cause__

@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from jupyter_client._version import protocol_version
 from jupyter_client.session import Session, extract_header
@@ -20,6 +20,9 @@ from traitlets import Bool, CBytes, Integer, Unicode
 
 from solara_ctx.jupyter import wire
 from solara_ctx.ports import Sink
+
+if TYPE_CHECKING:
+    from solara_ctx.jupyter.message_log import MessageLog
 
 parent_header: ContextVar[Mapping[str, Any]] = ContextVar("solara_ctx.parent_header", default=MappingProxyType({}))
 """The header of the message that is being handled here.
@@ -95,6 +98,8 @@ class KernelSession(Session):
         self._name = os.urandom(16).hex()  # also at hand as a trait, which takes ten times as long to read
         # Replaced as a whole on the event loop, read by any thread.
         self._sinks: Mapping[str, Sink] = {}
+        self.message_log: MessageLog | None = None
+        """Has a line for each message that is sent, in debug mode."""
         self.hearing = threading.RLock()
         """Held while something of widgets is sent, and while a page begins to hear of them.  A finalizer may send."""
 
@@ -131,7 +136,7 @@ class KernelSession(Session):
     def sever(self) -> None:
         """Forget every page; what is sent from now on is dropped."""
         self._sinks = {}
-        self._capture = None
+        self._capture = self.message_log = None
 
     @property
     def msg_id(self) -> str:
@@ -208,18 +213,24 @@ class KernelSession(Session):
 
     def _put_widgets(self, message: dict[str, Any], buffers: Sequence[wire.Buffer]) -> None:
         sinks = tuple(self._sinks.values())
-        hearing = tuple(sink for sink in sinks if sink.hears_widgets)
+        hearing = tuple(sink for sink in sinks if sink.hears_widgets and sink.is_listening)
         self._put("iopub", message, buffers, hearing)
         if sinks and not hearing:
             # So that what can't be sent is an error of the line that made it, and not of the page's question.
             wire.check(message["content"])
 
-    @staticmethod
-    def _put(channel: str, message: dict[str, Any], buffers: Sequence[wire.Buffer], sinks: Sequence[Sink]) -> None:
+    def _put(
+        self, channel: str, message: dict[str, Any], buffers: Sequence[wire.Buffer], sinks: Sequence[Sink]
+    ) -> None:
         frames: dict[str | None, str | bytes] = {}
         for sink in sinks:
+            if not sink.is_listening:
+                continue
             subprotocol = sink.subprotocol
             frame = frames.get(subprotocol)
             if frame is None:
                 frame = frames[subprotocol] = wire.encode(subprotocol, channel, message, buffers)
             sink.put(frame)
+        if self.message_log is not None and frames:
+            pages = [page_id for page_id, sink in self._sinks.items() if sink in sinks]
+            self.message_log.went(pages, channel, message, max(map(len, frames.values())), buffers)

@@ -13,6 +13,8 @@ from traitlets import HasTraits
 
 _CONTAINERS = (list, tuple, set, frozenset, dict)
 _NESTING = 4
+OF_LIBRARY = "_solara_ctx_sever"
+"""The method by which the patch room has the widgets of a library cut their own cycles."""
 
 
 def sever_widget(widget: Widget) -> None:
@@ -25,9 +27,11 @@ def sever_widget(widget: Widget) -> None:
     for dispatcher in dispatchers:
         # A list of its own for each: user code may be iterating over the old one.
         dispatcher.callbacks = []
-    function = widget.f if isinstance(widget, interactive) else None
-    if function is not None and getattr(function, "widget", None) is widget:
-        del function.widget  # `interact` puts it there, even on a function of a module
+    if isinstance(widget, interactive):
+        function: Any = widget.f
+        if getattr(function, "widget", None) is widget:
+            del function.widget  # `interact` puts it there, even on a function of a module
+        widget.f = _nothing
     sever_observers(widget)
     values = widget._trait_values
     for name, value in list(values.items()):
@@ -36,12 +40,24 @@ def sever_widget(widget: Widget) -> None:
             values[name] = None
         elif isinstance(value, _CONTAINERS) and _holds_widget(value, _NESTING):
             values[name] = type(value)()
+    of_library = getattr(type(widget), OF_LIBRARY, None)
+    if of_library is not None:
+        of_library(widget)
 
 
 def sever_observers(configurable: HasTraits) -> None:
     """Drop observers and validators: closures and bound methods, links among them."""
     configurable._trait_notifiers = {}
-    configurable._trait_validators = {}
+    # Under the same names: a thread that sets a value may have seen already that there is one, and will call it.
+    configurable._trait_validators = dict.fromkeys(configurable._trait_validators, _as_proposed)
+
+
+def _nothing(**_: object) -> None:
+    """Takes the place of a function that a thread may be about to call."""
+
+
+def _as_proposed(_configurable: HasTraits, proposal: Any) -> Any:
+    return proposal["value"]
 
 
 def _holds_widget(container: Any, nesting: int) -> bool:

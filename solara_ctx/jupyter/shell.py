@@ -12,6 +12,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -23,6 +24,7 @@ from IPython.core.display_trap import DisplayTrap
 from IPython.core.error import UsageError
 from IPython.core.history import HistoryManager
 from IPython.core.magics.script import ScriptMagics
+from IPython.core.pylabtools import print_figure
 from IPython.display import display
 from traitlets import CaselessStrEnum, Instance, Type
 
@@ -162,6 +164,13 @@ class KernelShell(ZMQInteractiveShell):
 
     def init_prompts(self) -> None:
         """Leave the prompts in `sys` alone."""
+
+    def init_display_formatter(self) -> None:
+        """Figures of matplotlib, if that should be imported, are shown as pictures, as in a notebook."""
+        super().init_display_formatter()  # type: ignore[no-untyped-call]
+        formatter: Any = self.display_formatter
+        picture = partial(print_figure, fmt="png", base64=True)
+        formatter.formatters["image/png"].for_type_by_name("matplotlib.figure", "Figure", picture)
 
     def init_display_pub(self) -> None:
         """The publisher sends through the kernel's session."""

@@ -1,10 +1,12 @@
 """The comm targets that every kernel has for its pages: what to show, and the state of all widgets in one message."""
 
+import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
+from urllib.parse import quote
 
 from comm.base_comm import BaseComm
 from ipywidgets import Widget
@@ -19,8 +21,6 @@ Json = dict[str, Any]
 
 PAGE = "solara_ctx.page"
 CONTROL = "jupyter.widget.control"
-PRIVATE = frozenset({PAGE, CONTROL})
-"""The targets whose comms connect one page with the kernel, and are nothing to the others."""
 
 
 class BadMessage(Exception):
@@ -28,33 +28,126 @@ class BadMessage(Exception):
 
 
 class PageTarget:
-    """Tells each page what to show, once that is known."""
+    """Tells each page what to show, once that is known, what is new about that, whenever it is, and what is wrong with
+    code that came later.
 
-    def __init__(self) -> None:
+    Safe from any thread.
+
+    Args:
+        navigate: Is asked for another page, by path and query.
+    """
+
+    def __init__(self, navigate: Callable[[str], object]) -> None:
+        self._navigate = navigate
+        self._location: Json | None = None
+        # For an instant, and reentrant: a finalizer may print.
+        self._lock = threading.RLock()
         self._answer: Json | None = None
-        self._waiting: list[KernelComm] = []
+        self._code_error: Json | None = None
+        self._console: Json = {}
+        self._properties: Json = {}
+        self._comms: tuple[KernelComm, ...] = ()
+        # What is to be sent, in order, by one thread at a time: a page must not hear of what was before after it has
+        # heard of what is.
+        self._news: list[tuple[tuple[KernelComm, ...], Json]] = []
+        self._telling = False
 
     def open(self, comm: KernelComm, _: Mapping[str, Any]) -> None:
         """A page asks what to show."""
-        if self._answer is None:
-            self._waiting.append(comm)
-        else:
-            comm.send(self._answer)
+        comm.on_msg(self._asked)
+        with self._lock:
+            self._comms = (*self._comms, comm)
+            if self._location is not None:
+                self._news.append(((comm,), self._location))
+            if self._answer is not None:
+                self._answer_to((comm,), self._answer)
+        self._tell()
+
+    def leave_for(self, location: str) -> None:
+        """Tell all pages where they are now; those that ask from now on wait for the next answer."""
+        path, _, query = location.partition("?")
+        with self._lock:
+            self._answer = None
+            self._location = {"method": "navigated", "path": path, "query": query}
+            self._news.append((self._comms, self._location))
+        self._tell()
 
     def answer(self, answer: Json) -> None:
         """Answer all pages: those that have asked, and those that will."""
-        self._answer = answer
-        waiting, self._waiting = self._waiting, []
-        for comm in waiting:
-            comm.send(answer)
+        with self._lock:
+            self._answer = answer
+            self._answer_to(self._comms, answer)
+        self._tell()
+
+    def set(self, properties: Mapping[str, Any]) -> None:
+        """Change how all pages look; those that have their answer hear of it at once, the others with it.
+
+        Raises:
+            TypeError, ValueError: it can't be written as JSON.
+        """
+        wire.check(properties)
+        with self._lock:
+            self._properties = {**self._properties, **properties}
+            if self._answer is not None:
+                self._news.append((self._comms, {"method": "page", "page": dict(properties)}))
+        self._tell()
+
+    def show_console(self, model_id: str) -> None:
+        """Tell all pages which widget shows what is printed, with the answer or, if that is later, after it."""
+        with self._lock:
+            self._console = {"console": model_id}
+            if self._answer is not None:
+                self._news.append((self._comms, {"run": self._answer["run"], **self._console}))
+        self._tell()
+
+    def code_error(self, error: Json | None) -> None:
+        """The app's changed code could not be loaded, or can be again (`None`): the same."""
+        with self._lock:
+            self._code_error = error
+            if self._answer is not None:
+                self._news.append((self._comms, {"code_error": error}))
+        self._tell()
 
     def sever(self) -> None:
         """Forget all pages."""
-        self._waiting = []
+        self._comms = ()
+        self._news.clear()
+        self._navigate = _to_nowhere
 
     def forget(self, comm: BaseComm) -> None:
         """That comm is closed."""
-        self._waiting = [other for other in self._waiting if other is not comm]
+        with self._lock:
+            self._comms = tuple(other for other in self._comms if other is not comm)
+
+    def _answer_to(self, comms: tuple[KernelComm, ...], answer: Json) -> None:
+        self._news.append((comms, {**answer, **self._console, "page": self._properties}))
+        if self._code_error is not None:
+            self._news.append((comms, {"code_error": self._code_error}))
+
+    def _asked(self, message: Mapping[str, Any]) -> None:
+        data = message["content"].get("data")
+        path, query = (data.get("path"), data.get("query", "")) if isinstance(data, dict) else (None, None)
+        if not isinstance(path, str) or not isinstance(query, str) or data.get("method") != "navigate":
+            raise BadMessage("a message with an unknown method on the comm of the page")
+        self._navigate(f"{quote(path)}?{query}" if query else quote(path))
+
+    def _tell(self) -> None:
+        """Send what is to be sent, unless somebody is at it, who then sends this, too."""
+        while True:
+            with self._lock:
+                if self._telling or not self._news:
+                    return
+                self._telling = True
+                comms, message = self._news.pop(0)
+            try:
+                for comm in comms:
+                    comm.send(message)
+            finally:
+                self._telling = False
+
+
+def _to_nowhere(_location: str) -> None:
+    pass
 
 
 class ControlTarget:

@@ -12,7 +12,7 @@ import math
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 import orjson
 from jupyter_client.jsonutil import json_default
@@ -23,14 +23,21 @@ V1 = "v1.kernel.websocket.jupyter.org"
 CHANNELS = frozenset({"shell", "control"})
 """The channels on which a page may ask something."""
 
-_NESTING_LIMIT = 128
 _HEADER_FIELDS_LIMIT = 32
 _HEADER_TEXT_LIMIT = 1024
-_BUFFERS_LIMIT = 1 << 16
 _V1_PARTS = ("channel", "header", "parent_header", "metadata", "content")
 
 Buffer = bytes | bytearray | memoryview
 Json = dict[str, Any]
+
+
+class Limits(NamedTuple):
+    """How much one message of a page may have."""
+
+    nesting: int = 128
+    """Objects and arrays within each other; Python's own readers of JSON give up at about a thousand."""
+    buffers: int = 65_535
+    """Binary parts."""
 
 
 class MalformedFrame(Exception):
@@ -38,11 +45,16 @@ class MalformedFrame(Exception):
 
     Attributes:
         reason: What is wrong with it; never quotes the frame.
+        word: The same in one word, for the page.
     """
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, word: str = "malformed-frame") -> None:
         super().__init__(reason)
         self.reason = reason
+        self.word = word
+
+
+_LIMITS = Limits()
 
 
 class Message(TypedDict):
@@ -132,7 +144,12 @@ def _finite_default(value: Any) -> Any:
 
 def _flat(buffer: Buffer) -> memoryview:
     view = memoryview(buffer)
-    return view if view.ndim == 1 and view.format == "B" and view.c_contiguous else memoryview(view.tobytes())
+    if view.c_contiguous:
+        try:
+            return view.cast("B")
+        except (TypeError, ValueError):  # without elements, or of elements in the other byte order
+            pass
+    return memoryview(view.tobytes())
 
 
 def _join_default(parts: Sequence[Buffer]) -> bytes:
@@ -141,7 +158,7 @@ def _join_default(parts: Sequence[Buffer]) -> bytes:
     offsets += (0 for _ in parts[1:])
     for index, part in enumerate(parts[:-1]):
         offsets[index + 1] = offsets[index] + len(part)
-    return struct.pack(f"!{1 + len(parts)}I", len(parts), *offsets) + b"".join(parts)
+    return b"".join((struct.pack(f"!{1 + len(parts)}I", len(parts), *offsets), *parts))
 
 
 def _join_v1(parts: Sequence[Buffer]) -> bytes:
@@ -150,48 +167,48 @@ def _join_v1(parts: Sequence[Buffer]) -> bytes:
     offsets = [8 * (1 + count)]
     for part in parts:
         offsets.append(offsets[-1] + len(part))
-    return struct.pack(f"<{1 + count}Q", count, *offsets) + b"".join(parts)
+    return b"".join((struct.pack(f"<{1 + count}Q", count, *offsets), *parts))
 
 
 # Decoding
 
 
-def decode(frame: str | bytes) -> Message:
+def decode(frame: str | bytes, limits: Limits = _LIMITS) -> Message:
     """Take a frame of a page apart.
 
     Raises:
         MalformedFrame: it is no Jupyter message, or not one that a page may send.
     """
     if isinstance(frame, str):
-        return _checked(_load_object(frame, "frame"), [])
+        return _checked(_load_object(frame, "frame", limits), [])
     view = memoryview(frame)
-    parts = _split_v1(view)
+    parts = _split_v1(view, len(_V1_PARTS) + 1 + limits.buffers)
     if parts is not None:
-        return _from_v1(parts)
-    parts = _split_default(view)
+        return _from_v1(parts, limits)
+    parts = _split_default(view, 1 + limits.buffers)
     if parts is None:
         raise MalformedFrame("the table of offsets fits no known framing")
-    return _checked(_load_object(_text(parts[0], "frame"), "frame"), parts[1:])
+    return _checked(_load_object(_text(parts[0], "frame"), "frame", limits), parts[1:])
 
 
-def _from_v1(parts: list[memoryview]) -> Message:
+def _from_v1(parts: list[memoryview], limits: Limits) -> Message:
     if len(parts) < len(_V1_PARTS):
         raise MalformedFrame("parts of the message are missing")
     texts = {name: _text(part, name) for name, part in zip(_V1_PARTS, parts, strict=False)}
     message: Json = {"channel": texts.pop("channel")}
-    message.update((name, _load_object(text, name)) for name, text in texts.items())
+    message.update((name, _load_object(text, name, limits)) for name, text in texts.items())
     return _checked(message, parts[len(_V1_PARTS) :])
 
 
-def _split_default(view: memoryview) -> list[memoryview] | None:
-    return _split(view, "!", "I", ends=[len(view)])
+def _split_default(view: memoryview, most: int = _LIMITS.buffers) -> list[memoryview] | None:
+    return _split(view, "!", "I", [len(view)], most)
 
 
-def _split_v1(view: memoryview) -> list[memoryview] | None:
-    return _split(view, "<", "Q", ends=[])
+def _split_v1(view: memoryview, most: int = _LIMITS.buffers) -> list[memoryview] | None:
+    return _split(view, "<", "Q", [], most)
 
 
-def _split(view: memoryview, order: str, kind: str, ends: list[int]) -> list[memoryview] | None:
+def _split(view: memoryview, order: str, kind: str, ends: list[int], most: int) -> list[memoryview] | None:
     """The parts that the table of offsets at the head of a frame names, `None` if there is no such table.
 
     The first offset has to be the end of the table: by that alone the two framings can't be taken for each other.
@@ -200,8 +217,10 @@ def _split(view: memoryview, order: str, kind: str, ends: list[int]) -> list[mem
     if len(view) < 2 * width:
         return None
     count, first = struct.unpack_from(f"{order}2{kind}", view)
-    if not 1 <= count <= _BUFFERS_LIMIT or first != width * (1 + count) or first > len(view):
+    if count < 1 or first != width * (1 + count) or first > len(view):
         return None
+    if count > most:
+        raise MalformedFrame("the message has too many buffers", "too-many-buffers")
     offsets = [*struct.unpack_from(f"{order}{count}{kind}", view, width), *ends]
     if offsets[-1] != len(view) or any(start > end for start, end in pairwise(offsets)):
         raise MalformedFrame("the offsets do not cover the frame")
@@ -215,19 +234,19 @@ def _text(part: memoryview, what: str) -> str:
         raise MalformedFrame(f"the {what} is not UTF-8") from None
 
 
-def _load_object(text: str, what: str) -> Json:
+def _load_object(text: str, what: str, limits: Limits) -> Json:
     try:
         value = _DECODER.decode(text)
     except RecursionError:
-        raise MalformedFrame(f"the {what} is nested too deeply") from None
+        raise MalformedFrame(f"the {what} is nested too deeply", "nested-too-deeply") from None
     except ValueError as error:
         reason = error.args[0] if isinstance(error, _NotANumber) else f"the {what} is not JSON"
         raise MalformedFrame(reason) from None
     if not isinstance(value, dict):
         raise MalformedFrame(f"the {what} is not a JSON object")
     # Counting is a matter of microseconds, walking is not; hardly a message has so many brackets at all.
-    if text.count("[") + text.count("{") > _NESTING_LIMIT and _is_deep(value):
-        raise MalformedFrame(f"the {what} is nested too deeply")
+    if text.count("[") + text.count("{") > limits.nesting and _is_deep(value, limits.nesting):
+        raise MalformedFrame(f"the {what} is nested too deeply", "nested-too-deeply")
     return value
 
 
@@ -251,9 +270,9 @@ def _finite_float(text: str) -> float:
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite_float)
 
 
-def _is_deep(value: object) -> bool:
+def _is_deep(value: object, nesting: int) -> bool:
     level: list[object] = [value]
-    for _ in range(_NESTING_LIMIT):
+    for _ in range(nesting):
         level = [inner for outer in level for inner in _children(outer)]
         if not level:
             return False

@@ -57,6 +57,8 @@ class Report:
     """What went wrong in callbacks."""
     origins: tuple[Origin, ...] = ()
     """The lines of the app that have made what stays; looked for where the chains name none of its lines."""
+    doubted: tuple[Grower, ...] = ()
+    """What had grown in the app with each cycle when the check was to end, which is why it went on."""
 
     @property
     def names_lines(self) -> bool:
@@ -113,6 +115,9 @@ class Report:
             lines += ["", "What grows with the sessions:"]
             lines += [f"  {line}" for line in _one_of_each(self.growers)]
             lines += [f"  {_BY[TEST]}{line}" for line in _one_of_each(self.growers_of_test)]
+        if self.doubted and not self.leaks:
+            lines += ["", "Ran for longer than asked, for what grew at first, and then no more:"]
+            lines += [f"  {line}" for line in _one_of_each(self.doubted)]
         if self.origins:
             lines += ["", "What stays was made by:"]
             lines += [f"  {shown(origin.file, origin.line)}: {origin.code}" for origin in self.origins]

@@ -1,7 +1,7 @@
 """The app that a check of `leak_check` is about: which pages of it, and how it is served for that."""
 
 import gc
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import cast
@@ -70,6 +70,7 @@ class Subject:
                 if callable(lifespan):
                     state.update(await stack.enter_async_context(lifespan(self.served)) or {})
             for app in self.apps:
+                stack.callback(keep_nothing_for_replay(app))
                 service = app._service
                 if service is None or not service.alive:
                     await stack.enter_async_context(app.lifespan())
@@ -77,6 +78,21 @@ class Subject:
                 for pool in (app.registry.workers, closers.waiting, closers.computing):
                     pool.fix(_THREADS)
             yield state
+
+
+def keep_nothing_for_replay(app: KernelApp) -> Callable[[], None]:
+    """What is kept for a page that may come back comes and goes within seconds, and would look like growth: keep none.
+
+    Returns:
+        A function that lets it be kept again.
+    """
+    registry, settings = app.registry, app.registry.settings
+    registry.settings = settings.model_copy(update={"replay_max_messages": 0})
+
+    def keep_again() -> None:
+        registry.settings = settings
+
+    return keep_again
 
 
 def require_enough(sessions: int, cycles: int) -> None:

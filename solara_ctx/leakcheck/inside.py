@@ -12,6 +12,7 @@ from typing import BinaryIO, cast
 import uvicorn
 
 from solara_ctx.errors import KernelContextError
+from solara_ctx.leakcheck.hosting import keep_nothing_for_replay
 from solara_ctx.leakcheck.messages import Failure, Hello, Request, encode, read
 from solara_ctx.leakcheck.probe import Probe
 from solara_ctx.serving import UsageError, load_app, log_config, mounted, redact_logs
@@ -43,6 +44,8 @@ def main(target: str) -> int:
     try:
         app = load_app(target)
         probe = Probe([kernels for _, kernels in mounted(app)])
+        for _, kernels in mounted(app):
+            keep_nothing_for_replay(kernels)
         pages = tuple(f"{prefix}{path}" or "/" for prefix, kernels in mounted(app) for path in kernels.paths)
         config = uvicorn.Config(
             cast("KernelApp", app),

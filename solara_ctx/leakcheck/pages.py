@@ -178,7 +178,8 @@ class _Script:
                 url = cast("str", (yield _Apart(server.start)))
                 report = yield from self._after(self._cycles, url)
                 if report.may_be_bounded:
-                    report = yield from self._after(self._cycles, url)
+                    doubted = report.growers
+                    report = replace((yield from self._after(self._cycles, url)), doubted=doubted)
                 if report.leaks and not report.names_lines and can_trace():
                     # What was found is not lost where the browser or the test's script fails now.
                     with suppress(Exception):

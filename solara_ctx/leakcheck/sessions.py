@@ -109,7 +109,7 @@ class _Run:
             self._scope = {"state": dict(state), **self._scope}
             report = await self._after(self._cycles)
             if report.may_be_bounded:
-                report = await self._after(_IN_DOUBT * self._cycles)
+                report = replace(await self._after(_IN_DOUBT * self._cycles), doubted=report.growers)
             if report.leaks and not report.names_lines and can_trace():
                 # What was found is not lost where these fail, as all is slower while it is traced.
                 with contextlib.suppress(CannotCheck):

@@ -29,9 +29,11 @@ class Inbox:
     """What the kernel has sent to one page.  Implements `ports.Sink`."""
 
     subprotocol: str | None = None
-    hears_widgets = True
+    hears_widgets = is_listening = True
+    outlives_connection = False
     queued_frames = 0
     queued_bytes = 0
+    replay_bytes = 0
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop

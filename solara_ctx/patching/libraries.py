@@ -16,15 +16,14 @@ from ipykernel.kernelbase import Kernel
 from IPython.core import interactiveshell
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magics import script
-from ipywidgets import Output, Widget
+from ipywidgets import CallbackDispatcher, Widget
 from ipywidgets.widgets import widget as widget_module
 
 from solara_ctx import current
-from solara_ctx.jupyter import outputs
 from solara_ctx.jupyter.comms import KernelComm
 from solara_ctx.jupyter.host import KernelHost, current_host, living_host
 from solara_ctx.jupyter.shell import KernelShell
-from solara_ctx.patching import streams
+from solara_ctx.patching.async_callbacks import register_async
 from solara_ctx.patching.stack import Patch
 from solara_ctx.patching.weak_methods import observe_weakly, on_msg_weakly
 
@@ -81,6 +80,20 @@ def patches() -> Sequence[Patch]:
             upstream=_IPYWIDGETS,
         ),
         Patch(
+            target=CallbackDispatcher,
+            attribute="register_callback",
+            make=register_async,
+            why="an async function as a callback would never be awaited",
+            upstream=_IPYWIDGETS,
+        ),
+        Patch(
+            target=Widget,
+            attribute="_send",
+            make=_send,
+            why="it looks for its comm anew with each step, and a kernel that closes takes that away in between",
+            upstream=_IPYWIDGETS,
+        ),
+        Patch(
             target=InteractiveShell,
             attribute="initialized",
             make=_shell_initialized,
@@ -117,21 +130,6 @@ def patches() -> Sequence[Patch]:
             make=_kernel_instance,
             why="libraries ask it for the kernel, to send through it",
             upstream=_IPYKERNEL,
-        ),
-        Patch(
-            target=Output,
-            attribute="__enter__",
-            make=_output_enter,
-            why="outputs are captured here and become state; upstream has the browser collect them",
-            upstream=_IPYWIDGETS,
-        ),
-        Patch(target=Output, attribute="__exit__", make=_output_exit, why="ends the capture", upstream=_IPYWIDGETS),
-        Patch(
-            target=Output,
-            attribute="clear_output",
-            make=_output_clear,
-            why="clears the captured state, without a shell",
-            upstream=_IPYWIDGETS,
         ),
     )
 
@@ -231,6 +229,17 @@ def _get_reporter(original: Callable[[], Any]) -> Callable[[], Any]:
     return get_ipython
 
 
+def _send(_original: Callable[..., None]) -> Callable[..., None]:
+    def _send(self: Widget, msg: Any, buffers: Any = None) -> None:
+        # As upstream's, but for the one look: a thread that is in there may go on for as long as it likes after another
+        # one has closed the widget. A comm that is closed sends nothing.
+        its_comm = self.comm
+        if its_comm is not None and getattr(its_comm, "kernel", its_comm) is not None:
+            its_comm.send(data=msg, buffers=buffers)
+
+    return _send
+
+
 # IPython and ipykernel
 
 
@@ -299,46 +308,3 @@ def _in_original(original: Callable[..., T], cls: type, *args: Any, **options: A
     """Call a class method on the class it was called on: a subclass keeps an `_instance` of its own."""
     rebound: Callable[..., T] = MethodType(cast("MethodType", original).__func__, cls)
     return rebound(*args, **options)
-
-
-# Output
-
-
-def _output_enter(original: Callable[[Output], None]) -> Callable[[Output], None]:
-    def __enter__(self: Output) -> None:  # noqa: N807 - replaces it
-        """Capture what is printed and displayed here from now on."""
-        if isinstance(self.comm, KernelComm):
-            streams.capture_current_streams()
-            outputs.enter(self)
-        else:
-            original(self)
-
-    return __enter__
-
-
-def _output_exit(original: Callable[..., bool | None]) -> Callable[..., bool | None]:
-    def __exit__(self: Output, kind: Any, error: Any, trace: Any) -> bool | None:  # noqa: N807 - replaces it
-        """End the capture; an error is shown in the output, and goes no further."""
-        if not outputs.is_open(self):
-            return original(self, kind, error, trace)
-        host = _host_of(self)
-        try:
-            if error is None or host is None or not isinstance(error, Exception):
-                return None
-            host.reporter.user_error(error, "code in an Output")
-            return True
-        finally:
-            outputs.leave(self)
-
-    return __exit__
-
-
-def _output_clear(original: Callable[..., None]) -> Callable[..., None]:
-    def clear_output(self: Output, wait: bool = False) -> None:  # noqa: FBT001, FBT002 - upstream's signature
-        """Clear the output; with *wait* only when there is something new to show."""
-        if isinstance(self.comm, KernelComm):
-            outputs.clear(self, wait=wait)
-        else:
-            original(self, wait)
-
-    return clear_output

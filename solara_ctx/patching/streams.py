@@ -1,17 +1,19 @@
-"""`sys.stdout`, `sys.stderr` and `sys.displayhook`: what kernel code prints inside a `with Output():` becomes state."""
+"""`sys.stdout`, `sys.stderr` and `sys.displayhook`: what kernels print becomes state of an Output, open or not."""
 
+import logging
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from functools import partial, wraps
 from typing import Any, Self, TextIO
 
+from solara_ctx import current
 from solara_ctx.jupyter import outputs
 from solara_ctx.jupyter.host import current_host
 from solara_ctx.patching.stack import Patch
 
 
 class CapturedStream:
-    """Passes everything on to a stream, except text that a `with Output():` wants.
+    """Passes everything on to a stream, except text that a `with Output():` wants, or a kernel's pages.
 
     Everything else about it, attributes and methods, is that stream's own.
     """
@@ -23,15 +25,22 @@ class CapturedStream:
         self.__dict__.update(_solara_ctx_name=name, _solara_ctx_stream=stream)
 
     def write(self, text: str) -> int:
-        """Write *text*; to the output that captures here, if there is one."""
-        if outputs.peek() is not None and outputs.write(self._solara_ctx_name, text):
+        """Write *text*; to the output that captures here, if there is one, else where what kernels print goes."""
+        # The variables themselves, as this is what each print of the process costs.
+        if outputs._capture.get() is not None and outputs.write(self._solara_ctx_name, text):
             return len(text)
-        return int(self._solara_ctx_stream.write(text))
+        if current._binding.get() is not None and not _is_for_server(self._solara_ctx_name, text):
+            return len(text)
+        return self._solara_ctx_stream.write(text)  # type: ignore[no-any-return]
 
     def flush(self) -> None:
         """Flush; show what was written in the output that captures here, if there is one."""
-        if outputs.peek() is None or not outputs.flush():
-            self._solara_ctx_stream.flush()
+        if outputs.peek() is not None and outputs.flush():
+            return
+        host = current_host()
+        if host is not None:
+            host.printing.flush()
+        self._solara_ctx_stream.flush()
 
     def writelines(self, lines: Iterable[str]) -> None:
         """Write each of *lines*."""
@@ -62,6 +71,21 @@ class CapturedStream:
         return f"<{self._solara_ctx_name}, captured where a page's Output asks for it, of {self._solara_ctx_stream!r}>"
 
 
+# What these print is about errors, with lines and paths of the program.
+_TELLTALES = frozenset({"traceback", "warnings"})
+
+
+def _is_for_server(name: str, text: str) -> bool:
+    host = current_host()
+    if host is None or outputs.is_suspended():
+        return True
+    printing = host.printing
+    # The frame of who calls `write`; `print` has none.
+    if name == "stderr" and not printing.shows_details and sys._getframe(2).f_globals.get("__name__") in _TELLTALES:
+        return True
+    return printing.take(name, text)
+
+
 def patches() -> Sequence[Patch]:
     """The patches of streams; none for a stream that the process does not have."""
     return (
@@ -76,6 +100,13 @@ def patches() -> Sequence[Patch]:
             )
             for name in ("stdout", "stderr")
             if getattr(sys, name) is not None
+        ),
+        Patch(
+            target=logging.Handler,
+            attribute="handle",
+            make=_handle,
+            why="a handler may write to sys.stderr, and log lines are the server's, whatever kernel they are about",
+            upstream="CPython 3.11 to 3.13",
         ),
         Patch(
             target=sys,
@@ -115,3 +146,15 @@ def _display_hook(original: Callable[[object], Any]) -> Callable[[object], Any]:
         return original(value) if shell is None else shell.displayhook(value)
 
     return displayhook
+
+
+def _handle(original: Callable[[logging.Handler, logging.LogRecord], Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def handle(self: logging.Handler, record: logging.LogRecord) -> Any:
+        """Handle a record; what is written meanwhile is for no page, unless an Output asks for it."""
+        if current.peek_handle() is None or outputs.is_capturing():
+            return original(self, record)
+        with outputs.suspended():
+            return original(self, record)
+
+    return handle

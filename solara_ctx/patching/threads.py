@@ -12,7 +12,9 @@ from multiprocessing.pool import ThreadPool
 from typing import Any
 
 from solara_ctx import current
+from solara_ctx.errors import ContextClosed
 from solara_ctx.jupyter import outputs
+from solara_ctx.jupyter.host import current_host
 from solara_ctx.patching.stack import Patch
 
 Future = concurrent.futures.Future[Any]
@@ -39,6 +41,13 @@ def patches() -> Sequence[Patch]:
             attribute="_bootstrap_inner",
             make=_bootstrap_inner,
             why="runs in the new thread before `run`, which subclasses override",
+            upstream=_CPYTHON,
+        ),
+        Patch(
+            target=threading,
+            attribute="excepthook",
+            make=_excepthook,
+            why="the traceback of a kernel's thread is for its Output or its pages, as that of a callback",
             upstream=_CPYTHON,
         ),
         Patch(
@@ -97,6 +106,20 @@ def _bootstrap_inner(original: Callable[[threading.Thread], None]) -> Callable[[
             handle.threads.discard(self)
 
     return _bootstrap_inner
+
+
+def _excepthook(original: Callable[[Any], None]) -> Callable[[Any], None]:
+    def excepthook(args: Any) -> None:
+        """Report what has ended a thread of a kernel as an error of the user's code."""
+        host = current_host()
+        if issubclass(args.exc_type, ContextClosed) and current.peek_handle() is not None:
+            return  # its kernel has ended, and `sleep` or what else it asked of it has told it so
+        if host is None or args.exc_value is None:
+            original(args)
+        elif not issubclass(args.exc_type, SystemExit):
+            host.reporter.user_error(args.exc_value, f"thread {threading.current_thread().name!r}")
+
+    return excepthook
 
 
 def _submit(original: Callable[..., Future]) -> Callable[..., Future]:

@@ -1,11 +1,14 @@
-"""Callbacks that do not keep the object whose method they are."""
+"""Callbacks that do not keep the object whose method they are; async ones are tasks."""
 
 import weakref
 from collections.abc import Callable
+from functools import wraps
 from types import MethodType
 from typing import Any, TypeVar
 
 from ipywidgets import Widget
+
+from solara_ctx.patching.async_callbacks import as_task
 
 T = TypeVar("T")
 
@@ -38,9 +41,9 @@ def weakly(self: object, callback: T) -> T | WeakMethod:
 def on_msg_weakly(original: Callable[..., None]) -> Callable[..., None]:
     """`Widget.on_msg` that holds a widget's own methods weakly."""
 
+    @wraps(original)
     def on_msg(self: Widget, callback: Callable[..., Any], remove: bool = False) -> None:  # noqa: FBT001, FBT002
-        """(Un)register a callback for custom messages of the page."""
-        original(self, weakly(self, callback), remove)
+        original(self, as_task(weakly(self, callback), like=callback), remove)
 
     return on_msg
 
@@ -48,8 +51,8 @@ def on_msg_weakly(original: Callable[..., None]) -> Callable[..., None]:
 def observe_weakly(original: Callable[..., None]) -> Callable[..., None]:
     """`Widget.observe` that holds a widget's own methods weakly."""
 
+    @wraps(original)
     def observe(self: Widget, handler: Callable[..., Any], *args: Any, **options: Any) -> None:
-        """Call *handler* when a trait changes."""
-        original(self, weakly(self, handler), *args, **options)
+        original(self, as_task(weakly(self, handler), like=handler), *args, **options)
 
     return observe

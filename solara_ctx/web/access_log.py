@@ -5,7 +5,9 @@ import re
 
 from solara_ctx.errors import redact
 
-_IN_PATH = re.compile(r"(?<=/api/kernels/)[\w-]{20,}")
+_IN_PATH = re.compile(r"(?:(?<=/api/kernels/)|(?<=/files/))[\w-]{20,}")
+# What a file is called by tells more than who offers it.
+_TOKEN_IN_PATH = re.compile(r"(/files/[^/\s]+/)[\w-]{20,}")
 
 
 class RedactKernelIds(logging.Filter):
@@ -26,4 +28,7 @@ class RedactKernelIds(logging.Filter):
 
 
 def _shortened(value: object) -> object:
-    return _IN_PATH.sub(lambda found: redact(found[0]), value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    value = _TOKEN_IN_PATH.sub(r"\1…", value)
+    return _IN_PATH.sub(lambda found: redact(found[0]), value)

@@ -14,8 +14,9 @@ from solara_ctx.context import VirtualKernelContext
 from solara_ctx.errors import ContextClosed, KernelContextError, redact
 from solara_ctx.lifecycle import CloseReason, PageStatus, State
 from solara_ctx.registry import KernelRegistry
+from solara_ctx.web.issuing import Issuer
 from solara_ctx.web.paths import mount_url
-from solara_ctx.web.refusals import FOREIGN_ORIGIN, NO_SESSION, STOPPING, Refusal, refusal_for
+from solara_ctx.web.refusals import FOREIGN_ORIGIN, NO_SESSION, STOPPING, Refusal, RequestRefused, refusal_for
 from solara_ctx.web.session import Sessions, origin_allowed, user_of
 
 log = logging.getLogger(__name__)
@@ -29,9 +30,10 @@ Handler = Callable[[Request, str], Awaitable[Response]]
 class KernelsApi:
     """The REST routes of one `KernelApp`.  Loop only."""
 
-    def __init__(self, registry: KernelRegistry, sessions: Sessions) -> None:
+    def __init__(self, registry: KernelRegistry, sessions: Sessions, issuer: Issuer) -> None:
         self._registry = registry
         self._sessions = sessions
+        self._issuer = issuer
 
     def routes(self) -> list[BaseRoute]:
         """The routes, relative to the mount."""
@@ -60,16 +62,13 @@ class KernelsApi:
         refusal = self._foreign(request) or self._stopping()
         if refusal is not None:
             return _refuse(refusal)
-        session_id = self._sessions.find(request)
-        created = None if session_id is not None else self._sessions.create()
         try:
-            kernel_id = self._registry.issue(session_id or created or "")
-        except KernelContextError as error:
-            return _refuse(refusal_for(error))
+            kernel_id, remember = self._issuer.issue(request)
+        except RequestRefused as refused:
+            return _refuse(refused.refusal)
         location = f"{mount_url(request.scope)}api/kernels/{kernel_id}"
         response = JSONResponse(_not_started(kernel_id), status_code=201, headers={"Location": location, **_NO_STORE})
-        if created is not None:
-            self._sessions.set_cookie(response, request, created)
+        remember(response)
         return response
 
     def _guarded(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
@@ -96,8 +95,9 @@ class KernelsApi:
         return Response(status_code=204)
 
     async def _interrupt(self, request: Request, session_id: str) -> Response:
-        # Nothing that a client sends runs as code, so there is nothing of its own that it could interrupt.
-        self._registry.find(request.path_params["kernel_id"], session_id, user_of(request))
+        context = self._registry.find(request.path_params["kernel_id"], session_id, user_of(request))
+        if context is not None:
+            context.interrupt()
         return Response(status_code=204)
 
     async def _restart(self, request: Request, session_id: str) -> Response:

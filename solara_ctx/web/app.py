@@ -4,33 +4,42 @@ import asyncio
 import contextlib
 import contextvars
 import logging
+import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from operator import methodcaller
+from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route, Router, WebSocketRoute
+from starlette.routing import BaseRoute, Mount, Route, Router, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from solara_ctx import patching
 from solara_ctx.clock import wait_through, wait_within
 from solara_ctx.collector import PRODUCTION_THRESHOLDS, set_collector
 from solara_ctx.current import Handle
-from solara_ctx.errors import KernelLimitReached
-from solara_ctx.jupyter import KernelHost
+from solara_ctx.jupyter import KernelHost, Limits, PageLimits, Printed
+from solara_ctx.jupyter.message_log import show_messages
 from solara_ctx.leaks.explain import explain
 from solara_ctx.leaks.tracker import LeakTracker, Surroundings
 from solara_ctx.lifecycle import CloseReason
+from solara_ctx.look import Theme
 from solara_ctx.registry import KernelRegistry
 from solara_ctx.run import StartHook
 from solara_ctx.settings import Settings
 from solara_ctx.web.api import KernelsApi
 from solara_ctx.web.assets import Assets, HashedFiles
 from solara_ctx.web.channels import Channels
-from solara_ctx.web.pages import PageCallable, Pages, render, render_message
-from solara_ctx.web.paths import mount_url, relative_path
+from solara_ctx.web.downloads import Downloads
+from solara_ctx.web.interpreter_exit import on_interpreter_exit
+from solara_ctx.web.issuing import Issuer
+from solara_ctx.web.looks import Look
+from solara_ctx.web.nbextensions import Nbextensions
+from solara_ctx.web.page_route import PageRoute
+from solara_ctx.web.pages import AnyPages, Pages
+from solara_ctx.web.renewal import renew, show_code_error
 from solara_ctx.web.resourcez import Resourcez
 from solara_ctx.web.session import KernelIds, Sessions, Signer
 from solara_ctx.web.siblings import may_have_siblings
@@ -54,25 +63,44 @@ class KernelApp:
     Args:
         pages: A page function, or several by path.  It runs once per page, in a worker thread, inside the page's
             kernel context; it takes no argument, or the page's `starlette.requests.HTTPConnection`; it returns a
-            widget, a sequence of widgets, or `None`.
+            widget, a sequence of widgets, or `None`; or a dict of them, by the names of places in the page's template.
+            `Page` says more about one of them.
         settings: Read from the environment where not given.
+        title: As for `Page`, for those that say nothing themselves, and so are the next.
+        favicon: The file of a picture, its URL, or an emoji.
+        theme: `"light"`, `"dark"`, or `"auto"` for what the browser's user prefers.
+        template: The file of a Jinja2 template for the HTML around the widgets.
 
     Raises:
         InvalidSettings: a setting can't be used.
         FrontendMissing: the package was installed without its frontend.
-        TypeError, ValueError: a page function or path can't be used.
+        TypeError, ValueError: a page function, a path or what is said of how pages look can't be used.
     """
 
-    def __init__(self, pages: PageCallable | Mapping[str, PageCallable], *, settings: Settings | None = None) -> None:
+    def __init__(
+        self,
+        pages: AnyPages,
+        *,
+        settings: Settings | None = None,
+        title: str | None = None,
+        favicon: str | Path | None = None,
+        theme: Theme = "auto",
+        template: str | Path | None = None,
+    ) -> None:
         self.settings = settings or Settings()
         """What the app goes by; frozen."""
-        self._pages = Pages(pages)
-        self._assets = Assets()
+        assets = Assets()
+        files = HashedFiles(directory=assets.directory)
+        look = Look(title, favicon, theme, template)
+        self._pages = Pages(pages, look=look, files=files, reload=self.settings.debug)
         signer = Signer(*(key.get_secret_value().encode() for key in self.settings.session_secret_key))
         self._sessions = Sessions(signer, in_frames=self.settings.cookie_in_frames)
+        message = Limits(self.settings.websocket_max_nesting, self.settings.websocket_max_buffers)
+        self._limits = PageLimits(self.settings.kernel_max_comms, message, self.settings.upload_max_size)
         ids = KernelIds(signer, lifetime_s=self.settings.kernel_connect_timeout)
         self.registry = KernelRegistry(self.settings, ids=ids, make_host=self._make_host)
         """The kernels of this app: a read-only mapping from kernel id to context."""
+        issuer = Issuer(self.registry, self._sessions)
         self._channels = Channels(self.registry, self._sessions, self._pages.bind)
         self._service: _Service | None = None
         self.owns_process = False
@@ -83,17 +111,20 @@ class KernelApp:
         )
         """What became of the kernels that were closed."""
         resourcez = Resourcez(self.registry, self._channels, self.leaks, self.settings.resourcez_token)
-        self._router = Router(
-            routes=[
-                *(Route(path, self._page, methods=["GET"]) for path in self._pages.paths),
-                *KernelsApi(self.registry, self._sessions).routes(),
-                WebSocketRoute("/api/kernels/{kernel_id}/channels", self._channels),
-                Route("/resourcez", resourcez.answer, methods=["GET"]),
-                Route("/readyz", self._readyz, methods=["GET"]),
-                Mount("/static", HashedFiles(directory=self._assets.directory)),
-            ],
-            lifespan=self.lifespan,
-        )
+        self._page = PageRoute(self.registry, issuer, self._pages, assets)
+        self._files = files
+        self._other_routes: list[BaseRoute] = [
+            *Downloads(self.registry, self._sessions).routes(),
+            *KernelsApi(self.registry, self._sessions, issuer).routes(),
+            WebSocketRoute("/api/kernels/{kernel_id}/channels", self._channels),
+            Route("/resourcez", resourcez.answer, methods=["GET"]),
+            Route("/resourcez/kernels/{kernel}", resourcez.close, methods=["DELETE"]),
+            Route("/readyz", self._readyz, methods=["GET"]),
+            Mount("/static", files),
+            Mount("/nbextensions", Nbextensions()),
+        ]
+        self._router = Router(routes=self._routes(), lifespan=self.lifespan)
+        self._code_error: Mapping[str, object] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI entry."""
@@ -130,14 +161,52 @@ class KernelApp:
         """
         return self.registry.on_start(hook)
 
+    async def take_over(self, fresh: "KernelApp") -> int:
+        """Have the pages and start hooks of *fresh*, whose code was imported anew, instead of its own.  Loop only.
+
+        Kernels whose page function is another one now restart, those whose page is gone close, and all others go on.
+        *fresh* becomes another name of this app: its code finds the kernels there.  Its settings are not taken over.
+
+        Returns:
+            How many kernels were begun afresh, or closed, once they have been.
+        """
+        replaced = self._pages.replace(fresh._pages)
+        self._files.replace(fresh._files)
+        self.registry.take_start_hooks(fresh.registry)
+        self._router.routes = self._routes()
+        fresh.__dict__ = self.__dict__
+        self.show_code_error(None)
+        ends = renew(list(self.registry.values()), replaced)
+        # A close that comes in between is no error here, and has its own report.
+        await asyncio.gather(*ends, return_exceptions=True)
+        return len(ends)
+
+    def show_code_error(self, content: Mapping[str, object] | None) -> None:
+        """Show all pages that code which was to take their place could not be loaded, or no more (`None`).  Loop only.
+
+        Args:
+            content: As `jupyter.report.page_error` makes it.
+        """
+        if content != self._code_error:
+            self._code_error = content
+            show_code_error(list(self.registry.values()), content)
+
+    def _routes(self) -> list[BaseRoute]:
+        return [*(Route(path, self._page.answer, methods=["GET"]) for path in self._pages.paths), *self._other_routes]
+
     def _make_host(self, handle: Handle) -> KernelHost:
-        return KernelHost(
+        host = KernelHost(
             handle,
             kernel_id=handle.kernel_id,
             debug=self.settings.debug,
-            max_page_comms=self.settings.kernel_max_comms,
+            limits=self._limits,
+            printed=Printed(to_page=self.settings.output != "server", to_server=self.settings.output != "page"),
             on_shutdown=partial(_shut_down, handle),
+            on_navigate=partial(_navigate, handle),
         )
+        if self._code_error is not None:
+            host.show_code_error(self._code_error)
+        return host
 
     @property
     def paths(self) -> list[str]:
@@ -164,8 +233,16 @@ class KernelApp:
         signals.install()
         if self._service is not None:  # whose loop has ended without it
             self._service.restore_collector()
+            self._service.forget_exit()
+            self._service.forget_stop()
+            self._service.hide_messages()
         service = self._service = _Service(loop, signals)
         service.restore_collector = self._set_collector()
+        service.forget_stop = patching.on_server_stop(partial(self._tell_before, service))
+        if self.settings.debug:
+            service.hide_messages = show_messages()
+        if threading.current_thread().daemon:
+            service.forget_exit = on_interpreter_exit(partial(self._drain_at_exit, service))
         self.leaks.start(
             Surroundings(
                 clock=self.registry.clock, in_background=service.background.submit, on_loop=loop.call_soon_threadsafe
@@ -192,6 +269,9 @@ class KernelApp:
         finally:
             self.leaks.stop()
             service.background.close()
+            service.forget_exit()
+            service.forget_stop()
+            service.hide_messages()
             service.signals.remove()
             patching.release()
             service.restore_collector()
@@ -222,6 +302,25 @@ class KernelApp:
         """Let the server hear of the signal once all pages are told: it would tell them something else."""
         _ = self._begin_drain(service)
         service.told.add_done_callback(lambda _: resume())
+
+    async def _tell_before(self, service: "_Service") -> None:
+        """The same for a server that waits for this instead of being called."""
+        if service.loop is asyncio.get_running_loop():
+            _ = self._begin_drain(service)
+            await asyncio.shield(service.told)
+
+    def _drain_at_exit(self, service: "_Service") -> None:
+        """The main thread has ended, and soon the service's own will stop wherever it is: close the kernels first."""
+        drained = threading.Event()
+
+        def begin() -> None:
+            self._begin_drain(service).add_done_callback(lambda _: drained.set())
+
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            service.loop.call_soon_threadsafe(begin)
+            if service.loop.is_running():
+                # The drain's own budget: but somebody may block the loop, and then nobody would keep to it.
+                drained.wait(self.settings.kernel_drain_timeout)
 
     async def _drain(self, service: "_Service") -> None:
         try:
@@ -276,34 +375,6 @@ class KernelApp:
 
     # Endpoints
 
-    async def _page(self, request: Request) -> Response:
-        if self.registry.draining:
-            return render_message(
-                "The server is stopping", "Please try again in a moment.", 503, {"Retry-After": "1", "Refresh": "5"}
-            )
-        session_id = self._sessions.find(request)
-        created = None if session_id is not None else self._sessions.create()
-        try:
-            kernel_id = self.registry.issue(session_id or created or "")
-        except KernelLimitReached as error:
-            seconds = str(error.retry_after_s)
-            return render_message(
-                "No room just now",
-                "The server has as many pages open as it can take. This page tries again by itself.",
-                503,
-                {"Retry-After": seconds, "Refresh": seconds},
-            )
-        response = render(
-            self._assets,
-            base_url=mount_url(request.scope),
-            kernel_id=kernel_id,
-            title=self._pages.title(relative_path(request.scope)),
-            debug=self.settings.debug,
-        )
-        if created is not None:
-            self._sessions.set_cookie(response, request, created)
-        return response
-
     async def _readyz(self, _request: Request) -> Response:
         if self.registry.draining:
             return JSONResponse({"status": "server-shutdown"}, 503, {"Retry-After": "1", "Cache-Control": "no-store"})
@@ -323,6 +394,9 @@ class _Service:
         self.keeper: asyncio.Task[None] | None = None
         self.drain: asyncio.Task[None] | None = None
         self.restore_collector: Callable[[], None] = lambda: None
+        self.forget_exit: Callable[[], None] = lambda: None
+        self.forget_stop: Callable[[], None] = lambda: None
+        self.hide_messages: Callable[[], None] = lambda: None
         self.told: asyncio.Future[None] = loop.create_future()
         """Done when all pages know that the server stops."""
 
@@ -340,3 +414,9 @@ def _shut_down(handle: Handle, restart: bool) -> None:  # noqa: FBT001 - the fla
         context.restart()
     else:
         context.close(CloseReason.SHUTDOWN_REQUESTED)
+
+
+def _navigate(handle: Handle, location: str) -> None:
+    context = handle.peek()
+    if context is not None:
+        context.navigate(location)

@@ -1,5 +1,6 @@
 """The files that the browser loads with a page, as the package build has made them."""
 
+import hashlib
 import json
 import mimetypes
 import re
@@ -46,6 +47,7 @@ class Assets:
         self.directory = directory
         self.entry: str = manifest["entry"]
         self.styles: list[str] = manifest["styles"]
+        self.dark: str = manifest["dark"]
         self.preload: list[str] = manifest["preload"]
 
 
@@ -56,8 +58,24 @@ class HashedFiles:
     most of that for four ways to a thread and back; all of them together are 2 MB.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self._files = dict(_files(directory))
+    def __init__(self, directory: Path | None = None) -> None:
+        self._files = {} if directory is None else dict(_files(directory))
+
+    def add(self, path: Path) -> str:
+        """Serve that file, too.
+
+        Returns:
+            The name under which it is served, with a hash of its content.
+        """
+        content = path.read_bytes()
+        # Its own name would be part of a URL as it is.
+        name = f"{hashlib.sha256(content).hexdigest()[:16]}{path.suffix.lower()}"
+        self._files[name] = {None: _File(content, mimetypes.guess_type(name)[0], f'"{name}"')}
+        return name
+
+    def replace(self, other: "HashedFiles") -> None:
+        """Serve the files of *other* from now on, and no more of its own.  Loop only."""
+        self._files = other._files
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The file, in the best encoding that the browser takes."""
@@ -71,10 +89,10 @@ class HashedFiles:
             return PlainTextResponse("Method Not Allowed", 405, {"Allow": "GET, HEAD"})
         headers = Headers(scope=scope)
         accepted = headers.get("accept-encoding", "")
-        encoding = next((name for name in _ENCODINGS if name in encodings and _accepts(accepted, name)), None)
+        encoding = next((name for name in _ENCODINGS if name in encodings and accepts(accepted, name)), None)
         file = encodings[encoding]
         answers = {"Cache-Control": _FOR_EVER, "ETag": file.tag, "Vary": "Accept-Encoding"}
-        if _has_it(headers.get("if-none-match", ""), file.tag):
+        if has_it(headers.get("if-none-match", ""), file.tag):
             return Response(None, 304, answers)
         if encoding is not None:
             answers["Content-Encoding"] = encoding
@@ -102,12 +120,12 @@ def _files(directory: Path) -> Iterator[tuple[str, dict[str | None, _File]]]:
         yield path.name, {name: _File(each.read_bytes(), kind, f'"{each.name}"') for name, each in paths.items()}
 
 
-def _has_it(header: str, tag: str) -> bool:
+def has_it(header: str, tag: str) -> bool:
     """Whether `If-None-Match` names the tag; a proxy that has compressed the file has made it a weak one."""
     return any(part.strip().removeprefix("W/") in {tag, "*"} for part in header.split(","))
 
 
-def _accepts(header: str, encoding: str) -> bool:
+def accepts(header: str, encoding: str) -> bool:
     """Whether `Accept-Encoding` names the encoding, and not only to refuse it with a weight of 0 (RFC 9110, 12.5.3)."""
     for part in header.split(","):
         name, _, weight = part.partition(";")

@@ -38,6 +38,24 @@ def is_local(connection: HTTPConnection) -> bool:
     return connection.client is not None and _is_loopback(connection.client.host)
 
 
+def network_of(connection: HTTPConnection) -> str | None:
+    """The address that the caller has for itself: all of a /64 network where that is IPv6, as one subscriber has it;
+    `None` where there is none.
+    """
+    if connection.client is None:
+        return None
+    host = connection.client.host
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:  # a proxy may hide it behind a name of its own (RFC 7239 section 6)
+        return host
+    if isinstance(address, ipaddress.IPv4Address):
+        return host
+    # A server that listens on both kinds sees all of IPv4 in one /64.
+    mapped = address.ipv4_mapped
+    return str(ipaddress.IPv6Network((int(address), 64), strict=False)) if mapped is None else str(mapped)
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback

@@ -2,10 +2,10 @@
 
 import asyncio
 import logging
+import random
 import re
 import weakref
 from collections.abc import Callable
-from typing import NamedTuple
 
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
@@ -17,8 +17,9 @@ from solara_ctx.errors import KernelContextError
 from solara_ctx.lifecycle import CloseCode
 from solara_ctx.registry import KernelRegistry
 from solara_ctx.run import PageFunction
-from solara_ctx.web.outbox import FLUSH, Outbox
-from solara_ctx.web.paths import page_location
+from solara_ctx.web.conversation import Conversation, Guest
+from solara_ctx.web.outbox import Outbox
+from solara_ctx.web.paths import mount_url, page_location
 from solara_ctx.web.rate import RateLimit
 from solara_ctx.web.refusals import (
     FOREIGN_ORIGIN,
@@ -28,11 +29,13 @@ from solara_ctx.web.refusals import (
     RequestRefused,
     refusal_for,
 )
+from solara_ctx.web.replay import ReplayLimits
+from solara_ctx.web.resume import RESUME
 from solara_ctx.web.session import Sessions, origin_allowed, user_of
 
 log = logging.getLogger(__name__)
 
-SUBPROTOCOL = "v1.kernel.websocket.jupyter.org"
+JUPYTER = "v1.kernel.websocket.jupyter.org"
 """Jupyter's newer framing; see `solara_ctx.jupyter.wire`."""
 PAGE_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
@@ -46,9 +49,11 @@ class Channels:
         self._registry = registry
         self._sessions = sessions
         self._find_page = find_page
-        self._open: set[Outbox] = set()
-        self._opened_total = 0
+        self._open: set[Conversation] = set()
+        self._opened_total = self._leaving = 0
         self._waiting: list[asyncio.Future[None]] = []
+        # Of each kernel, whoever connects: a page that comes back would have a burst to spend again.
+        self._rates: weakref.WeakKeyDictionary[VirtualKernelContext, RateLimit] = weakref.WeakKeyDictionary()
 
     @property
     def open_count(self) -> int:
@@ -75,46 +80,33 @@ class Channels:
         An ASGI app and no endpoint of Starlette's, whose websockets would look at each frame twice more.
         """
         websocket = WebSocket(scope, receive, send)
-        subprotocol = SUBPROTOCOL if SUBPROTOCOL in websocket.scope.get("subprotocols", ()) else None
-        outbox = Outbox(
-            asyncio.get_running_loop(),
-            subprotocol,
-            limit_bytes=self._registry.settings.kernel_outbox_limit,
-            hears_widgets=websocket.query_params.get("widgets") != "later",
-        )
+        subprotocol, resumes = _agree(websocket)
         try:
-            guest = self._connect(websocket, outbox)
+            guest, outbox = self._connect(websocket, JUPYTER if resumes else subprotocol, resumes=resumes)
         except RequestRefused as refused:
             log.info("refused a websocket: %s", refused.refusal.message)
             await _refuse(websocket, refused.refusal)
             return
-        self._open.add(outbox)
+        conversation = Conversation(
+            websocket,
+            send,
+            outbox=outbox,
+            guest=guest,
+            settings=self._registry.settings,
+            rate=self._rate_of(guest, resumes=resumes),
+            resumes=resumes,
+        )
+        del outbox
+        self._open.add(conversation)
         self._opened_total += 1
         try:
-            end = await self._converse(websocket, send, outbox, guest)
+            end = await conversation.run(subprotocol)
             if end is not None:
                 await _close(websocket, *end)
         finally:
-            self._open.discard(outbox)
+            self._open.discard(conversation)
             if not self._open:
                 self._tell_waiting()
-
-    async def _converse(
-        self, websocket: WebSocket, send: Send, outbox: Outbox, guest: "_Guest"
-    ) -> tuple[int, str] | None:
-        """All that is said, until the page or the kernel ends it: with what to close the websocket then."""
-        receiver: asyncio.Task[None] | None = None
-        try:
-            await websocket.accept(outbox.subprotocol)
-            receiver = asyncio.create_task(self._receive(websocket, outbox, guest))
-            flush = (websocket.scope.get("extensions") or {}).get(FLUSH, {}).get("flush")
-            return await outbox.send_to(send, flush)
-        finally:
-            # First of all: what follows may have to wait for a page that does not answer.
-            _disconnect(guest)
-            if receiver is not None and not receiver.done():
-                receiver.cancel()
-                await asyncio.wait((receiver,))
 
     def _tell_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []
@@ -122,7 +114,7 @@ class Channels:
             if not future.done():
                 future.set_result(None)
 
-    def _connect(self, websocket: WebSocket, outbox: Outbox) -> "_Guest":
+    def _connect(self, websocket: WebSocket, framing: str | None, *, resumes: bool) -> tuple[Guest, Outbox]:
         """Let the page in.
 
         Raises:
@@ -139,13 +131,56 @@ class Channels:
         if self._registry.draining:
             raise RequestRefused(STOPPING)
         kernel_id = websocket.path_params["kernel_id"]
+        outbox = self._known_outbox(kernel_id, page_id) if resumes else None
+        if outbox is None:
+            outbox = self._make_outbox(framing, resumes=resumes)
         try:
             connection = self._registry.connect(
-                kernel_id, session_id, page_id, sink=outbox, page=page, user=user_of(websocket)
+                kernel_id,
+                session_id,
+                page_id,
+                sink=outbox,
+                page=page,
+                user=user_of(websocket),
+                base_url=mount_url(websocket.scope),
+                returns="returns" in websocket.query_params,
             )
         except KernelContextError as error:
             raise RequestRefused(refusal_for(error)) from None
-        return _Guest(page_id, weakref.ref(connection.context), connection.number)
+        return Guest(page_id, weakref.ref(connection.context), connection.number), outbox
+
+    def _rate_of(self, guest: Guest, *, resumes: bool) -> RateLimit:
+        context, settings = guest.context(), self._registry.settings
+        # A page that comes back sends what it has kept, and what was done meanwhile, all at once.
+        burst = 2 * settings.replay_max_messages + _QUESTIONS if resumes else 0
+        rate = RateLimit(settings.websocket_max_rate, asyncio.get_running_loop().time(), at_least=burst)
+        return rate if context is None else self._rates.setdefault(context, rate)
+
+    def _known_outbox(self, kernel_id: str, page_id: str) -> Outbox | None:
+        """What the page has left behind when it lost its connection; nothing is done with it before it is let in."""
+        context = self._registry.get(kernel_id)
+        sink = None if context is None else context.page_sink(page_id)
+        return sink if isinstance(sink, Outbox) and sink.outlives_connection else None
+
+    def _make_outbox(self, framing: str | None, *, resumes: bool) -> Outbox:
+        settings = self._registry.settings
+        limits = ReplayLimits(settings.replay_max_messages, settings.replay_max_size, settings.replay_max_age)
+        return Outbox(
+            asyncio.get_running_loop(),
+            framing,
+            limit_bytes=settings.kernel_outbox_limit,
+            replay=limits if resumes else None,
+            return_after_s=self._return_after_s,
+        )
+
+    def _return_after_s(self) -> float:
+        """When a page may come back after the server has stopped: all of them at once would be too much for the next
+        one.
+        """
+        # Those who are told last are as many as those who were told first: by then most connections have ended.
+        self._leaving = max(self._leaving, len(self._open))
+        longest_s = min(_RETURN_WITHIN_S, _RETURN_AFTER_S + self._leaving / _RETURNS_PER_S)
+        return random.uniform(_RETURN_AFTER_S, longest_s)  # noqa: S311 - chance, not secrecy
 
     def _session_of(self, websocket: WebSocket) -> str:
         if not origin_allowed(websocket, self._registry.settings.allowed_origins):
@@ -154,53 +189,6 @@ class Channels:
         if session_id is None:
             raise RequestRefused(NO_SESSION)
         return session_id
-
-    async def _receive(self, websocket: WebSocket, outbox: Outbox, guest: "_Guest") -> None:
-        limit = self._registry.settings.websocket_max_frame
-        now = asyncio.get_running_loop().time
-        rate = RateLimit(self._registry.settings.websocket_max_rate, now())
-        try:
-            while True:
-                message = await websocket.receive()
-                if message["type"] == "websocket.disconnect":
-                    return
-                if not rate.allows(now()):
-                    outbox.close(CloseCode.POLICY, "too-fast")
-                    return
-                text = message.get("text")
-                frame = text if text is not None else message["bytes"]
-                if len(frame) > limit:
-                    outbox.close(CloseCode.TOO_BIG, "too-big")
-                    return
-                context = guest.context()
-                if context is None:
-                    return
-                outbox.hold()
-                room = None if context.receive(guest.page_id, frame) else _room_in(context)
-                del context, message, text, frame
-                if room is not None:
-                    await room.wait()
-        except (WebSocketDisconnect, RuntimeError):
-            return
-        finally:
-            # Nobody listens any more: let the sender end.
-            outbox.close(CloseCode.DONE, "closed")
-
-
-class _Guest(NamedTuple):
-    """A page that was let in."""
-
-    page_id: str
-    # The frames of its websocket may wait a long time for the network; they must not be what keeps the kernel.
-    context: weakref.ref[VirtualKernelContext]
-    number: int
-
-
-def _disconnect(guest: _Guest) -> None:
-    context = guest.context()
-    if context is not None:
-        # The registry sees to the cull; nobody here waits for it.
-        _ = context.page_disconnect(guest.page_id, guest.number)
 
 
 async def _close(websocket: WebSocket, code: int, reason: str) -> None:
@@ -230,17 +218,26 @@ async def _refuse(websocket: WebSocket, refusal: Refusal) -> None:
         await websocket.send_denial_response(JSONResponse(refusal.body(), refusal.status, refusal.headers()))
 
 
-def _room_in(context: VirtualKernelContext) -> asyncio.Event:
-    """An event that is set when the kernel can take more."""
-    room, loop = asyncio.Event(), asyncio.get_running_loop()
+def _agree(websocket: WebSocket) -> tuple[str | None, bool]:
+    """The subprotocol to accept, and whether a page is there that can resume.
 
-    def there_is_room() -> None:
-        loop.call_soon_threadsafe(room.set)
-
-    context.when_drained(there_is_room)
-    return room
+    Such a page names its protocol in the address where a proxy has dropped the header: a browser refuses a handshake
+    whose answer does not name what it has asked for, so it asks for nothing then.
+    """
+    offered = websocket.scope.get("subprotocols", ())
+    if RESUME in offered:
+        return RESUME, True
+    if websocket.query_params.get("protocol") == RESUME:
+        return None, True
+    return (JUPYTER if JUPYTER in offered else None), False
 
 
 _FORBIDDEN = 403
 # A slow page learns why it is cut off; one that is dead is not waited for.
 _CLOSE_GRACE_S = 5.0
+# A person who looks at the page does not wait long, and the server that comes next gets so many pages a second; each
+# costs it 5 to 7 ms (docs/performance.md).
+_RETURN_AFTER_S = 0.5
+_RETURNS_PER_S = 100
+_RETURN_WITHIN_S = 60.0
+_QUESTIONS = 100

@@ -1,113 +1,169 @@
-"""The page functions of an app, and the HTML of a page."""
+"""The page functions of an app."""
 
 import inspect
-import json
-import uuid
 from collections.abc import Callable, Mapping
-from functools import partial
-from html import escape
-from typing import cast
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, cast
 
 from starlette.requests import HTTPConnection
-from starlette.responses import HTMLResponse, Response
 
-from solara_ctx.run import PageFunction
-from solara_ctx.web.assets import Assets
-from solara_ctx.web.paths import relative_path
+from solara_ctx.look import Theme, begin
+from solara_ctx.web.assets import HashedFiles
+from solara_ctx.web.looks import Appearance, Look
+from solara_ctx.web.paths import located, mount_url, relative_path
 
 PageCallable = Callable[[], object] | Callable[[HTTPConnection], object]
 """A page function: it takes no argument, or the page's connection."""
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page function, and how the page looks around its widgets; what is not given is as `KernelApp` has it.
+
+    Args:
+        function: Runs once per page, see `KernelApp`.
+        title: What the browser calls the page; the function's name where nobody says more.
+        favicon: The file of a picture, its URL, or an emoji.
+        theme: `"light"`, `"dark"`, or `"auto"` for what the browser's user prefers.
+        template: The file of a Jinja2 template for the HTML around the widgets.
+
+    Raises:
+        TypeError, ValueError: one of them can't be used.
+    """
+
+    function: PageCallable
+    title: str | None = None
+    favicon: str | Path | None = None
+    theme: Theme | None = None
+    template: str | Path | None = None
+
+    def __post_init__(self) -> None:
+        _ = self.look
+
+    @property
+    def look(self) -> Look:
+        """What was said about how it looks."""
+        return Look(self.title, self.favicon, self.theme, self.template)
+
+
+AnyPages = PageCallable | Page | Mapping[str, PageCallable | Page]
+"""What `KernelApp` takes: one page, or several by path."""
+
+
+class Given(NamedTuple):
+    """What a page was made of."""
+
+    function: PageCallable
+    look: Look
+
+    def is_same(self, other: "Given | None") -> bool:
+        """Whether a page of that is this one.  Two functions are not one because they are equal."""
+        return other is not None and self.function is other.function and self.look == other.look
+
+
+class Replaced(NamedTuple):
+    """What became of pages when others took their place."""
+
+    changed: set[str]
+    """The paths that have another page function or look, or one for the first time."""
+    gone: set[str]
+    """The paths that have no page any more."""
+
+
 class Pages:
-    """The page functions of one `KernelApp` by path.
+    """The page functions of one `KernelApp` by path, and how their pages look.
+
+    Args:
+        pages: What the app was given.
+        look: How pages look where they say nothing themselves.
+        files: Is given what the browser asks for.
+        reload: Whether templates are read anew when they have changed.
 
     Raises:
         TypeError: a page function is no function that takes at most the page's connection.
-        ValueError: a path does not begin with a slash, or has parameters.
+        ValueError: a path does not begin with a slash, or has parameters; a file of the look can't be used.
     """
 
-    def __init__(self, pages: PageCallable | Mapping[str, PageCallable]) -> None:
+    def __init__(self, pages: AnyPages, *, look: Look, files: HashedFiles, reload: bool) -> None:
         by_path = pages if isinstance(pages, Mapping) else {"/": pages}
         if not by_path:
             raise ValueError("KernelApp needs at least one page function")
-        self._functions = {_check_path(path): _adapt(path, function) for path, function in by_path.items()}
-        self._titles = {path: _title(function) for path, function in by_path.items()}
+        whole = {_check_path(path): page if isinstance(page, Page) else Page(page) for path, page in by_path.items()}
+        self._given = {path: Given(page.function, page.look.over(look)) for path, page in whole.items()}
+        self._functions = {path: _adapt(path, page.function) for path, page in whole.items()}
+        self._appearances = {
+            path: Appearance(page.look.over(look), title=_title(page.function), files=files, reload=reload)
+            for path, page in whole.items()
+        }
 
     @property
     def paths(self) -> list[str]:
         """The paths that have a page, relative to the mount."""
         return list(self._functions)
 
-    def title(self, path: str) -> str:
-        """What the browser shows for the page at *path*."""
-        return self._titles[path]
+    def appearance(self, path: str) -> Appearance:
+        """How the page at *path* looks."""
+        return self._appearances[path]
 
-    def bind(self, connection: HTTPConnection) -> PageFunction | None:
+    def alike(self, path: str) -> list[str]:
+        """The paths whose pages may take the place of that one in its document: those of the same template."""
+        template = self._given[path].look.template
+        return [other for other, given in self._given.items() if given.look.template == template]
+
+    def bind(self, connection: HTTPConnection) -> "BoundPage | None":
         """The page function for what the connection asks for, ready to run; `None` if there is no such page."""
-        function = self._functions.get(relative_path(connection.scope))
-        return None if function is None else partial(function, connection)
+        path = relative_path(connection.scope)
+        return BoundPage(self, path, connection) if path in self._functions else None
+
+    def run(self, path: str, connection: HTTPConnection) -> object:
+        """Run the page function that is at *path* now.  On a worker.
+
+        Raises:
+            LookupError: there is none any more.
+        """
+        function = self._functions.get(path)
+        if function is None:
+            raise LookupError(f"the app has no page at {path} any more")
+        # Each time: the page function may run again in the same page, which looks by then as user code has it.
+        begin(self._appearances[path].properties(mount_url(connection.scope)))
+        return function(connection)
+
+    def replace(self, others: "Pages") -> Replaced:
+        """Have the pages of *others* from now on.  A page is the same where its function is the very same object,
+        and looks the same.
+
+        Loop only; a page function that runs is not disturbed.
+        """
+        before = self._given
+        self._given, self._functions, self._appearances = others._given, others._functions, others._appearances
+        changed = {path for path, given in self._given.items() if not given.is_same(before.get(path))}
+        return Replaced(changed, before.keys() - self._given.keys())
 
 
-def render(assets: Assets, *, base_url: str, kernel_id: str, title: str, debug: bool) -> Response:
-    """The HTML of a page that carries a kernel id.  Without inline script, so that a strict CSP lets it through."""
-    static = escape(f"{base_url}static/")
-    config = {"baseUrl": base_url, "kernelId": kernel_id, "pageId": str(uuid.uuid4()), "debug": debug}
-    styles = "".join(f'<link rel="stylesheet" href="{static}{name}">\n' for name in assets.styles)
-    preloads = "".join(
-        f'<link rel="modulepreload" href="{static}{name}">\n' for name in (assets.entry, *assets.preload)
-    )
-    html = f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="icon" href="data:,">
-<title>{escape(title)}</title>
-{styles}{preloads}</head>
-<body>
-<div id="solara-app"></div>
-<noscript>This page needs JavaScript.</noscript>
-<script type="application/json" id="solara-config">{_json_in_html(config)}</script>
-<script type="module" src="{static}{assets.entry}"></script>
-</body>
-</html>
-"""
-    return HTMLResponse(html, headers=_PAGE_HEADERS)
+class BoundPage:
+    """The page at a path, for one connection: ready to run, with the function that is there when it runs.  Implements
+    `solara_ctx.run.Navigable`.
+    """
 
+    def __init__(self, pages: Pages, path: str, connection: HTTPConnection) -> None:
+        self.path = path
+        """Relative to the mount."""
+        self._pages = pages
+        self._connection = connection
 
-def render_message(title: str, message: str, status: int, headers: Mapping[str, str]) -> Response:
-    """A page that only says something, for people who did not get the one that they asked for."""
-    html = f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="icon" href="data:,">
-<title>{escape(title)}</title>
-<style>{_MESSAGE_STYLE}</style>
-</head>
-<body><main><h1>{escape(title)}</h1><p>{escape(message)}</p></main></body>
-</html>
-"""
-    return HTMLResponse(html, status, {**_PAGE_HEADERS, **headers})
+    def __call__(self) -> object:
+        """Run the page function.  On a worker.
 
+        Raises:
+            LookupError: there is none any more.
+        """
+        return self._pages.run(self.path, self._connection)
 
-_PAGE_HEADERS = {
-    # A page carries a kernel id of its own; a copy from a cache would carry that of a kernel that has ended.
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "same-origin",
-    "X-Content-Type-Options": "nosniff",
-}
-_MESSAGE_STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;color:#1f2933;background:#f7f8fa;margin:0}"
-    "main{max-width:36rem;margin:18vh auto;padding:0 1.5rem}h1{font-size:1.4rem}"
-)
-
-
-def _json_in_html(value: object) -> str:
-    # A `</script>` inside a string would end the element; the escape means the same to a JSON parser.
-    return json.dumps(value).replace("<", "\\u003c")
+    def at(self, location: str) -> "BoundPage | None":
+        """The page for another path and query, for the same browser; `None` where there is none."""
+        connection = located(self._connection.scope, location)
+        return None if connection is None else self._pages.bind(connection)
 
 
 def _check_path(path: str) -> str:
@@ -126,11 +182,6 @@ def _adapt(path: str, function: PageCallable) -> Callable[[HTTPConnection], obje
     given: object = function
     if not callable(given) or isinstance(given, type):
         raise TypeError(f"the page at {path} has to be a function, not {given!r}")
-    if inspect.iscoroutinefunction(function):
-        raise TypeError(
-            f"the page function at {path} is async; make it a plain function, it runs in a worker thread, "
-            "and start what is async with get_current_context().create_task(...)"
-        )
     parameters = inspect.signature(function).parameters.values()
     positional = [p for p in parameters if p.kind in {p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.VAR_POSITIONAL}]
     required = [p for p in positional if p.default is p.empty and p.kind is not p.VAR_POSITIONAL]

@@ -33,30 +33,39 @@ def mount_url(scope: Scope) -> str:
 
 
 def page_location(websocket: WebSocket) -> HTTPConnection | None:
-    """The page's request as its page function shall see it: the path and query of the page, and of the handshake
-    what came with it: headers, cookies, client, and what the middleware has added (user, session, state).
+    """The page's request as its page function shall see it, see `located`; the path is what the browser says it shows.
 
-    The path is what the browser says it shows; it may say what it likes, as in any request.
+    Returns:
+        `None` where it is no path.
+    """
+    return located(websocket.scope, websocket.query_params.get("location", "/"))
+
+
+def located(asked: Scope, at: str) -> HTTPConnection | None:
+    """A request for a page: the path and query of *at*, and of what was *asked* what came with it: headers, cookies,
+    client, and what the middleware has added (user, session, state).
+
+    The path may be anything, as in any request.
 
     Returns:
         `None` where it is no path.
     """
     try:
-        location = urlsplit(websocket.query_params.get("location", "/"))
+        location = urlsplit(at)
     except ValueError:  # a false IPv6 address, for example
         return None
     if not location.path.startswith("/") or location.netloc or len(location.path) > _LONGEST_PATH:
         return None
-    root_path = websocket.scope.get("root_path", "")
+    root_path = asked.get("root_path", "")
     scope = {
         key: value
-        for key, value in websocket.scope.items()
+        for key, value in asked.items()
         if key not in {"subprotocols", "extensions", "endpoint", "path_params", "raw_path", "router", "route"}
     }
     scope |= {
         "type": "http",
         "method": "GET",
-        "scheme": "https" if websocket.scope.get("scheme") == "wss" else "http",
+        "scheme": "https" if asked.get("scheme") in {"wss", "https"} else "http",
         "path": root_path + unquote(location.path),
         "query_string": location.query.encode(),
         "path_params": {},

@@ -51,6 +51,12 @@ NO_SESSION = Refusal(403, "no-session", "there is no session cookie of this serv
 """The request carries no session that we have signed."""
 
 
+TOO_MANY_PAGES = Refusal(
+    429, "too-many-pages", "too many pages were asked for from this address (SOLARA_KERNEL_MAX_ISSUE_RATE)", 5
+)
+"""One address asks for more kernel ids than it may."""
+
+
 class RequestRefused(Exception):
     """A request is turned away; caught where it is answered."""
 

@@ -1,5 +1,6 @@
 """What is alive, as JSON: one frozen snapshot of the live sets, printed."""
 
+import logging
 import threading
 from dataclasses import dataclass
 
@@ -8,15 +9,19 @@ import orjson
 import psutil
 from pydantic import SecretStr
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
+from solara_ctx.errors import redact
 from solara_ctx.leaks.tracker import LeakTracker
+from solara_ctx.lifecycle import CloseReason
 from solara_ctx.memory import resident_bytes, this_process
 from solara_ctx.registry import KernelRegistry
 from solara_ctx.stats import KernelStats, LeakStats, RegistryStats, WorkerStats, ZombieStats
-from solara_ctx.web.callers import may_ask_why, may_see_rows
+from solara_ctx.web.callers import has_token, may_ask_why, may_see_rows
 from solara_ctx.web.channels import Channels
-from solara_ctx.web.why import Why, refuse
+from solara_ctx.web.why import Why, refusal, refuse
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +73,25 @@ class Resourcez:
             data |= machine()
         # orjson writes dataclasses itself: a thousand kernels in a millisecond, `json` took twelve.
         return Response(orjson.dumps(data), headers={"Cache-Control": "no-store"}, media_type="application/json")
+
+    async def close(self, request: Request) -> Response:
+        """End the kernel that is shown under an id: for whoever sends the token in a header, which no page of another
+        site can have a browser do.
+        """
+        if self._token is None:
+            return refusal(403, "set SOLARA_RESOURCEZ_TOKEN on the server, so that it can tell who may close kernels")
+        if not has_token(request, self._token):
+            return refuse(self._token)
+        shown = f"{request.path_params['kernel'].removesuffix('…')}…"
+        found = [context for context in list(self._registry.values()) if redact(context.id) == shown]
+        if not found:
+            return refusal(404, "no kernel is shown under that id; `kernel` in /resourcez lists those that are")
+        if len(found) > 1:
+            return refusal(409, f"{len(found)} kernels are shown under that id; wait until one of them has ended")
+        (context,) = found
+        log.info("kernel %s is closed by the operator", shown)
+        context.close(CloseReason.OPERATOR)
+        return JSONResponse({"id": shown, "state": "closing"}, 202, {"Cache-Control": "no-store"})
 
 
 async def take_snapshot(registry: KernelRegistry, channels: Channels, tracker: LeakTracker, *, rows: bool) -> Snapshot:

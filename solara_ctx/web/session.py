@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +21,10 @@ COOKIE_NAME = "solara-session-id"
 _NONCE_BYTES = 16
 _SIGNATURE_BYTES = 16
 _TIME_BYTES = 6
-_DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+# A scheme that pages are served by, a host, a port, and nothing else (RFC 6454 section 6.2). An app's own scheme is
+# another site, whatever it has for a host.
+_ORIGIN = re.compile(r"https?://[^/?#@\\\s]+", re.IGNORECASE)
 _DAY_S = 86400
 _COOKIE_LIFETIME_S = 365 * _DAY_S
 
@@ -143,9 +147,11 @@ class KernelIds:
         self._now = now
 
     def issue(self, session_id: str) -> str:
-        """A new kernel id for that session."""
-        issued_ms = int(self._now() * 1000)
-        body = secrets.token_bytes(_NONCE_BYTES) + issued_ms.to_bytes(_TIME_BYTES, "big")
+        """A new kernel id for that session.  None begins with a dash: people give them to commands."""
+        issued = int(self._now() * 1000).to_bytes(_TIME_BYTES, "big")
+        body = secrets.token_bytes(_NONCE_BYTES) + issued
+        while _encode(body).startswith("-"):
+            body = secrets.token_bytes(_NONCE_BYTES) + issued
         return _encode(body + self._signer.sign("kernel", body, session_id.encode()))
 
     def check(self, kernel_id: str, session_id: str) -> None:
@@ -179,6 +185,8 @@ def origin_allowed(connection: HTTPConnection, allowed_origins: tuple[str, ...])
     origin = connection.headers.get("origin")
     if origin is None:
         return True
+    if not _ORIGIN.fullmatch(origin):
+        return False
     if origin.lower() in allowed_origins:
         return True
     try:

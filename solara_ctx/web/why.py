@@ -35,12 +35,12 @@ class Why:
         """What keeps the closed kernel whose id begins so; with `?format=text`, `dot` or `svg`, not as JSON."""
         form = request.query_params.get("format", "json")
         if form != "json" and form not in _WRITERS:
-            return _refusal(400, f"there is no such format; ask for one of: json, {', '.join(_WRITERS)}")
+            return refusal(400, f"there is no such format; ask for one of: json, {', '.join(_WRITERS)}")
         parts = self._tracker.living(kernel)
         if not parts:
-            return _refusal(404, "no closed kernel of that id is alive; `zombies` in /resourcez lists those that are")
+            return refusal(404, "no closed kernel of that id is alive; `zombies` in /resourcez lists those that are")
         if self._busy:
-            return _refusal(429, "another such question is being answered; ask again in a moment", {"Retry-After": "5"})
+            return refusal(429, "another such question is being answered; ask again in a moment", {"Retry-After": "5"})
         self._busy = True
         try:
             found = await anyio.to_thread.run_sync(partial(self._search, parts))
@@ -56,8 +56,8 @@ class Why:
 def refuse(token: str | None) -> Response:
     """What somebody is told who may not ask."""
     if token is None:
-        return _refusal(403, "set SOLARA_RESOURCEZ_TOKEN to ask from another machine, or through a proxy")
-    return _refusal(401, "send the token of SOLARA_RESOURCEZ_TOKEN", {"WWW-Authenticate": "Bearer"})
+        return refusal(403, "set SOLARA_RESOURCEZ_TOKEN to ask from another machine, or through a proxy")
+    return refusal(401, "send the token of SOLARA_RESOURCEZ_TOKEN", {"WWW-Authenticate": "Bearer"})
 
 
 def _as_json(found: Explanation) -> dict[str, object]:
@@ -74,5 +74,6 @@ def _as_json(found: Explanation) -> dict[str, object]:
     }
 
 
-def _refusal(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
+def refusal(status: int, message: str, headers: dict[str, str] | None = None) -> Response:
+    """Another answer than was asked for, and what to do."""
     return JSONResponse({"message": message}, status, {**_NO_STORE, **(headers or {})})

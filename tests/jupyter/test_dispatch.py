@@ -8,9 +8,12 @@ from typing import Any
 import comm
 import ipywidgets as widgets
 import pytest
+import traitlets
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from ipywidgets.widgets.trait_types import InstanceDict
 
+from solara_ctx.jupyter import PageLimits
 from tests.support.kernels import Page, StandInContext, every_core_widget, fail, message_of, patched, request, types_of
 
 
@@ -442,7 +445,7 @@ def test_the_answer_to_a_message_is_complete_once(kernel: StandInContext, page: 
 
 def test_pages_open_no_more_comms_than_they_may(kernel: StandInContext, page: Page) -> None:
     """At the limit one more is closed at once, with an error; the kernel's own and the page's own do not count."""
-    kernel.living_host.max_page_comms = 2
+    kernel.living_host.limits = PageLimits(comms=2)
     kernel.living_host.comm_manager.register_target("of a library", lambda _comm, _message: None)
     kernel.run(lambda: [widgets.Label() for _ in range(3)])
     page.open("solara_ctx.page", "asks")
@@ -455,3 +458,109 @@ def test_pages_open_no_more_comms_than_they_may(kernel: StandInContext, page: Pa
     assert not errors(page.open("of a library", "three"))
     assert page.states()
     assert kernel.living_host.comm_manager.opened_by_pages == 2
+
+
+SLIDER = {
+    "_model_module": "@jupyter-widgets/controls",
+    "_model_module_version": "2.0.0",
+    "_model_name": "IntSliderModel",
+    "_view_module": "@jupyter-widgets/controls",
+    "_view_module_version": "2.0.0",
+    "_view_name": "IntSliderView",
+}
+
+
+@pytest.mark.parametrize("method", ["no\nsuch", "request_states", "", None, ["update"], {}])
+def test_a_widget_is_told_nothing_that_it_does_not_know(
+    kernel: StandInContext, page: Page, caplog: pytest.LogCaptureFixture, method: Any
+) -> None:
+    """Ipywidgets would write into the log what the page has sent, as it is, each time, and as an error."""
+    slider = kernel.run(widgets.IntSlider)
+    (fault,) = errors(page.say(slider.model_id, {"method": method}))
+    assert "method" in fault
+    (record,) = caplog.records
+    assert (record.name, record.levelno) == ("solara_ctx.jupyter.report", logging.WARNING)
+    assert record.getMessage().isprintable()
+
+
+def test_a_widget_with_a_protocol_of_its_own_is_told_everything(kernel: StandInContext, page: Page) -> None:
+    """Which methods it knows, only its class can say."""
+    heard: list[Any] = []
+
+    class Own(widgets.Label):
+        def _handle_msg(self, msg: Any) -> None:
+            heard.append(msg["content"]["data"])
+
+    own = kernel.run(Own)
+    page.say(own.model_id, {"method": "of its own"})
+    assert heard == [{"method": "of its own"}]
+
+
+@pytest.mark.parametrize("name", ["layout", "style"])
+def test_an_update_makes_no_widgets(kernel: StandInContext, page: Page, name: str) -> None:
+    """Ipywidgets makes a new layout of a dict, and keeps the old one: as many as a page likes."""
+    slider = kernel.run(widgets.IntSlider)
+    page.states()
+    before = dict(kernel.living_host.widgets)
+    for _ in range(3):
+        assert errors(page.say(slider.model_id, {"method": "update", "state": {"value": 3, name: {"width": "1px"}}}))
+    assert dict(kernel.living_host.widgets) == before
+    assert slider.value == 0, "a message that is refused is refused as a whole"
+    other = kernel.run(widgets.Layout)
+    page.say(slider.model_id, {"method": "update", "state": {"layout": f"IPY_MODEL_{other.model_id}"}})
+    assert slider.layout is other
+
+
+def test_a_dict_is_a_value_where_it_makes_no_widget(kernel: StandInContext, page: Page) -> None:
+    """A trait of the user's own may hold one, or make something else of it."""
+
+    class Settings(traitlets.HasTraits):
+        dark = traitlets.Bool()
+
+    class Themed(widgets.Label):
+        data = traitlets.Dict().tag(sync=True)
+        settings = InstanceDict(Settings).tag(sync=True, to_json=lambda value, _: {"dark": value.dark})
+
+    themed = kernel.run(Themed)
+    page.say(themed.model_id, {"method": "update", "state": {"data": {"a": 1}, "settings": {"dark": True}}})
+    assert themed.data == {"a": 1}
+    assert themed.settings.dark is True
+
+
+@pytest.mark.parametrize("state", [{}, {"layout": {"width": "1px"}}, {"layout": {}, "value": "no number"}])
+def test_what_comes_with_a_widget_of_a_page_goes_with_it(
+    kernel: StandInContext, page: Page, state: dict[str, Any]
+) -> None:
+    """Its layout and its style, which upstream leaves behind; also where it could not be made."""
+    host = kernel.living_host
+    host.limits = PageLimits(comms=1)
+    before = host.comm_count
+    for number in range(5):
+        data = {"state": SLIDER | state}
+        page.open("jupyter.widget", f"w-{number}", data, metadata={"version": "2.1.0"})
+        page.say(f"w-{number}", {"method": "request_state"})
+        page.ask("comm_close", {"comm_id": f"w-{number}"})
+        assert (host.comm_count, dict(host.widgets)) == (before, {})
+
+
+def test_what_a_page_lets_its_widget_use_does_not_go_with_it(kernel: StandInContext, page: Page) -> None:
+    """A layout of the kernel stays the kernel's."""
+    layout = kernel.run(widgets.Layout)
+    state = SLIDER | {"layout": f"IPY_MODEL_{layout.model_id}"}
+    page.open("jupyter.widget", "w-1", {"state": state}, metadata={"version": "2.1.0"})
+    assert kernel.living_host.widgets["w-1"].layout is layout
+    page.ask("comm_close", {"comm_id": "w-1"})
+    assert dict(kernel.living_host.widgets) == {layout.model_id: layout}
+
+
+def test_pages_that_never_come_back_leave_little_behind(kernel: StandInContext, page: Page) -> None:
+    """Somebody may invent one page after the other; those that are there, or were a moment ago, keep their comms."""
+    host = kernel.living_host
+    page.open("solara_ctx.page", "of the page that is there")
+    for number in range(200):
+        other = Page(kernel, f"other-{number}")
+        other.open("solara_ctx.page", f"asks-{number}")
+        other.open("jupyter.widget.control", f"controls-{number}", metadata={"version": "1.0.0"})
+        host.disconnect(other.id, other.sink)
+    assert host.comm_count <= 2 * 64 + 3
+    assert {"of the page that is there", "asks-199", "asks-150", "controls-150"} <= host.comm_manager.comms.keys()

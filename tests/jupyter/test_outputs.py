@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.pool import ThreadPool
 from typing import Any
 
 import ipywidgets as widgets
@@ -15,7 +16,7 @@ from IPython.display import HTML, clear_output, display, update_display
 from ipywidgets import Output
 
 from solara_ctx import current
-from solara_ctx.jupyter import outputs
+from solara_ctx.jupyter import output_state, outputs
 from tests.support.kernels import Page, StandInContext, fail, types_of
 
 
@@ -133,6 +134,26 @@ def test_displays_are_captured_and_updated(kernel: StandInContext, out: Output, 
     assert second["data"]["text/html"] == "<i>other</i>"
     assert (result["output_type"], result["data"]) == ("execute_result", {"text/plain": "42"})
     assert set(types_of(page.heard())) == {"comm_msg"}
+
+
+def test_what_was_displayed_is_updated_from_anywhere(kernel: StandInContext, out: Output) -> None:
+    """By its handle, in another block or in none, wherever it was displayed; also while it waits to be shown."""
+
+    def use() -> Output:
+        other = Output()
+        with out:
+            handle = display(HTML("1"), display_id=True)
+        with other:
+            handle.display(HTML("1"))
+            handle.update(HTML("2"))
+        handle.update(HTML("3"))
+        return other
+
+    other = kernel.run(use)
+    for one in (out, other):
+        assert [output["data"]["text/html"] for output in one.outputs] == ["3"]
+    output_state.append(out, {"output_type": "display_data", "transient": {"display_id": "w"}}, later=True)
+    assert output_state.shows(out, "w")
 
 
 def test_clear_output(kernel: StandInContext, out: Output) -> None:
@@ -266,7 +287,40 @@ def run_task(job: Callable[[], None]) -> None:
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("how", [run_thread, run_pool, run_task])
+def run_to_thread(job: Callable[[], None]) -> None:
+    asyncio.run(asyncio.to_thread(job))
+
+
+def run_in_executor(job: Callable[[], None]) -> None:
+    async def main() -> None:
+        await asyncio.get_running_loop().run_in_executor(None, job)
+
+    asyncio.run(main())
+
+
+def run_timer(job: Callable[[], None]) -> None:
+    timer = threading.Timer(0, job)
+    timer.start()
+    timer.join()
+
+
+def run_thread_pool(job: Callable[[], None]) -> None:
+    with ThreadPool(1) as pool:
+        pool.apply(job)
+
+
+def run_callback(job: Callable[[], None]) -> None:
+    async def main() -> None:
+        asyncio.get_running_loop().call_soon(job)
+        await asyncio.sleep(0)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "how",
+    [run_thread, run_pool, run_task, run_to_thread, run_in_executor, run_timer, run_thread_pool, run_callback],
+)
 def test_what_is_started_inside_prints_there(
     kernel: StandInContext, out: Output, how: Callable[[Callable[[], None]], None]
 ) -> None:
@@ -348,7 +402,7 @@ def test_interact_and_its_kin(kernel: StandInContext) -> None:
         slider.value = 2
         captured = Output()
 
-        @captured.capture(clear_output=True)  # type: ignore[untyped-decorator]
+        @captured.capture(clear_output=True)
         def function() -> str:
             print("captured")
             return "returned"
@@ -382,8 +436,8 @@ def test_append_methods_work(kernel: StandInContext, out: Output) -> None:
 def later(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, Callable[[], None]]]:
     """Time stands still; what is put off is collected here."""
     put_off: list[tuple[float, Callable[[], None]]] = []
-    monkeypatch.setattr(outputs, "_now", lambda: 100.0)
-    monkeypatch.setattr(outputs, "_call_after", lambda delay_s, function: put_off.append((delay_s, function)))
+    monkeypatch.setattr(output_state, "_now", lambda: 100.0)
+    monkeypatch.setattr(output_state, "_call_after", lambda delay_s, function: put_off.append((delay_s, function)))
     return put_off
 
 
@@ -402,7 +456,7 @@ def test_large_contents_are_put_off(
     ((delay_s, sync),) = later
     assert delay_s == pytest.approx(0.5)
     assert len(out.outputs[0]["text"]) == 500_000
-    monkeypatch.setattr(outputs, "_now", lambda: 101.0)
+    monkeypatch.setattr(output_state, "_now", lambda: 101.0)
     kernel.run(sync)
     assert out.outputs[0]["text"].endswith("x\n0\n1\n2\n3\n4\n")
     kernel.run(sync)
@@ -442,7 +496,7 @@ def test_an_output_that_is_gone_by_then(
     out = kernel.run(use)
     ((_, sync),) = later
     out.observe(fail, "outputs")
-    outputs._queue(out).next_sync = 0.0
+    output_state._queue(out).next_sync = 0.0
     kernel.run(sync)
     (record,) = caplog.records
     assert record.exc_info is not None

@@ -58,7 +58,7 @@ def test_details_are_for_debug_mode(sent: Sent) -> None:
     (_, _, plain), (_, _, detailed) = sent.messages
     assert plain == {"ename": "LookupError", "evalue": "", "traceback": []}
     assert detailed["evalue"] == "list index out of range"
-    assert "Traceback" in detailed["traceback"][0]
+    assert detailed["traceback"][-1] == "LookupError: list index out of range"
 
 
 def test_an_error_without_a_message(reporter: Reporter) -> None:
@@ -101,6 +101,7 @@ class Model(HasTraits):
 
     value = Int()
     other = Int()
+    last = Int()
 
     @validate("value")
     def _check(self, proposal: Any) -> Any:
@@ -113,6 +114,10 @@ class Model(HasTraits):
     @observe("other")
     def _react(self, _: object) -> None:
         raise TraitError("a mistake in the observer")
+
+    @observe("last")
+    def _advance(self, _: object) -> object:
+        return next(iter(()))
 
 
 @pytest.mark.parametrize(
@@ -140,6 +145,27 @@ def test_whose_fault_a_value_is(
     assert (stream, msg_type) == (ToPage("page-1", "iopub") if page_is_at_fault else IOPUB, "error")
     (record,) = caplog.records
     assert (record.exc_info is None) is page_is_at_fault
+
+
+def test_an_observer_at_the_end_of_its_iterator_is_the_users_fault(
+    reporter: Reporter, sent: Sent, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its StopIteration comes out of traitlets' generator as a RuntimeError, which has nothing of it but the cause."""
+
+    def set_state() -> None:
+        model = Model()
+        with model.hold_trait_notifications():
+            model.last = 1
+
+    error = raised(set_state)
+    token = current_page.set("page-1")
+    try:
+        trace = error.__traceback__
+        reporter.failed(error.with_traceback(trace and trace.tb_next and trace.tb_next.tb_next), "a test")
+    finally:
+        current_page.reset(token)
+    assert sent.messages[0][0] is IOPUB
+    assert "in _advance" in caplog.text
 
 
 def test_without_a_page_it_is_nobodys_but_the_users(reporter: Reporter, sent: Sent) -> None:

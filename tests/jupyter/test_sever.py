@@ -1,11 +1,12 @@
 """Cutting widgets and shells apart: what goes, and what stays."""
 
+from collections.abc import Callable
 from typing import Any
 
 import ipywidgets as widgets
 import traitlets
 
-from solara_ctx.jupyter.sever import sever_widget
+from solara_ctx.jupyter.sever import sever_observers, sever_widget
 from tests.support.kernels import StandInContext, fail
 
 
@@ -17,6 +18,26 @@ class Holder(widgets.Label):
     nested: Any = traitlets.Dict()
     plain: Any = traitlets.List()
     thing = traitlets.Any()
+
+
+class LookedInto(dict[str, Any]):
+    """A table that changes hands while somebody looks into it."""
+
+    def __init__(self, table: dict[str, Any], meanwhile: Callable[[], None]) -> None:
+        super().__init__(table)
+        self.meanwhile = meanwhile
+
+    def __contains__(self, name: object) -> bool:
+        self.meanwhile()
+        return super().__contains__(name)
+
+
+def test_a_thread_that_is_about_to_validate_still_finds_what_to_validate_with() -> None:
+    """By traitlets, which looks twice: whether there is a validator, and for it."""
+    slider = widgets.IntSlider(value=1, max=10)
+    slider._trait_validators = LookedInto(slider._trait_validators, lambda: sever_observers(slider))
+    slider.value = 5
+    assert slider.value == 5
 
 
 def test_plain_values_stay_and_references_go(kernel: StandInContext) -> None:

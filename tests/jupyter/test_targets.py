@@ -25,7 +25,7 @@ def test_a_page_is_told_what_to_show(kernel: StandInContext, page: Page) -> None
     first, second = kernel.run(lambda: (widgets.Label(), widgets.Button()))
     kernel.living_host.show([first, second])
     page.heard()
-    answer = {"run": kernel.living_host.run_id, "status": "ok", "roots": [first.model_id, second.model_id]}
+    answer = {"run": kernel.living_host.run_id, "status": "ok", "roots": [first.model_id, second.model_id], "page": {}}
     assert page_answers(page.open("solara_ctx.page", "a")) == [answer]
     assert page_answers(Page(kernel, "page-2").open("solara_ctx.page", "b")) == [answer]
     assert page.heard(statuses=True)[0]["header"]["msg_type"] == "status"
@@ -35,7 +35,49 @@ def test_the_answer_waits_for_the_page_function(kernel: StandInContext, page: Pa
     """A page that asks early is answered when there is something to show; once."""
     assert page.open("solara_ctx.page", "a") == []
     kernel.run(kernel.living_host.show, None)
-    assert page_answers(page.heard()) == [{"run": kernel.living_host.run_id, "status": "ok", "roots": []}]
+    assert page_answers(page.heard()) == [{"run": kernel.living_host.run_id, "status": "ok", "roots": [], "page": {}}]
+    assert page.heard() == []
+
+
+def test_what_has_a_name_goes_to_a_place_of_that_name(kernel: StandInContext, page: Page) -> None:
+    """The place without a name is the main one, which may be empty."""
+    label, button = kernel.run(widgets.Label), kernel.run(widgets.Button)
+    kernel.run(kernel.living_host.show, {"side": [button, label], "main": label})
+    (answer,) = page_answers(page.open("solara_ctx.page", "a"))
+    assert answer["roots"] == [label.model_id]
+    assert answer["named_roots"] == {"side": [button.model_id, label.model_id]}
+    kernel.run(kernel.living_host.show, {"side": button})
+    (answer,) = page_answers(page.heard())
+    assert answer["roots"] == []
+    with pytest.raises(TypeError, match="by strings, not 7"):
+        kernel.run(kernel.living_host.show, {7: button})
+
+
+def test_how_a_page_looks_comes_with_the_answer(kernel: StandInContext, page: Page) -> None:
+    """Nobody is told before; the newest counts; pages that come later have it, too."""
+    host = kernel.living_host
+    assert page.open("solara_ctx.page", "a") == []
+    kernel.run(host.set_page, {"title": "first", "theme": "dark"})
+    kernel.run(host.set_page, {"title": "second"})
+    assert page.heard() == []
+    kernel.run(host.show, None)
+    assert [answer["page"] for answer in page_answers(page.heard())] == [{"title": "second", "theme": "dark"}]
+    (late,) = page_answers(Page(kernel, "page-2").open("solara_ctx.page", "b"))
+    assert late["page"] == {"title": "second", "theme": "dark"}
+
+
+def test_a_change_of_how_a_page_looks_is_told_at_once(kernel: StandInContext, page: Page) -> None:
+    """To every page that has its answer, and not to one that has left."""
+    host, other = kernel.living_host, Page(kernel, "page-2")
+    kernel.run(host.show, None)
+    page.open("solara_ctx.page", "a")
+    other.open("solara_ctx.page", "b")
+    other.ask("comm_close", {"comm_id": "b"})
+    kernel.run(host.set_page, {"title": "new"})
+    assert page_answers(page.heard()) == [{"method": "page", "page": {"title": "new"}}]
+    assert other.heard() == []
+    with pytest.raises(TypeError):
+        kernel.run(host.set_page, {"title": object()})
     assert page.heard() == []
 
 

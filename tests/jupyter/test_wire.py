@@ -8,9 +8,11 @@ import fractions
 import json
 import math
 import struct
+import tracemalloc
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -179,6 +181,28 @@ def test_what_is_no_json_at_all_is_refused() -> None:
         wire.encode(None, "iopub", body(content={"x": object()}), ())
 
 
+@pytest.mark.parametrize("framing", [None, wire.V1])
+def test_an_array_is_copied_once(framing: str | None) -> None:
+    """Into the frame: of 10 MB no more than that is taken for a moment."""
+    array = np.zeros((1250, 1000)).data
+    tracemalloc.start()
+    try:
+        frame = wire.encode(framing, "iopub", body(), [array])
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(frame) > 10_000_000
+    assert peak < 11_000_000
+
+
+def test_arrays_of_other_kinds_are_flattened() -> None:
+    """Without elements, in the other byte order, with gaps."""
+    bytes_of = struct.Struct(">2d").pack(1, 2)
+    arrays = [np.zeros((0, 3)), np.array([1, 2], dtype=">f8"), np.arange(8, dtype="u1")[::2]]
+    frame = wire.encode(None, "iopub", body(), [array.data for array in arrays])
+    assert bytes(frame[-20:]) == bytes_of + bytes([0, 2, 4, 6])  # type: ignore[arg-type]
+
+
 def test_buffers_of_any_shape_are_flattened() -> None:
     """A view with another item size or more dimensions is sent byte by byte."""
     numbers = memoryview(struct.pack("2i", 1, 2)).cast("i")
@@ -283,6 +307,26 @@ def test_a_damaged_frame_is_decoded_or_refused(frame: bytes, position: int, byte
     damaged = frame[:position] + bytes([byte]) + frame[position + 1 :]
     with contextlib.suppress(wire.MalformedFrame):
         wire.decode(damaged)
+
+
+@pytest.mark.parametrize("subprotocol", [None, wire.V1])
+def test_buffers_beyond_the_limit_are_refused(subprotocol: str | None) -> None:
+    """One more than the limit is one too many, and the page is told which limit it was."""
+    limits = wire.Limits(buffers=2)
+    frames = [wire.encode(subprotocol, "shell", body(), [b"x"] * count) for count in (2, 3)]
+    assert len(wire.decode(frames[0], limits)["buffers"]) == 2
+    with pytest.raises(wire.MalformedFrame) as refused:
+        wire.decode(frames[1], limits)
+    assert refused.value.word == "too-many-buffers"
+
+
+def test_the_limit_of_nesting_can_be_set() -> None:
+    """And the page is told that it was this one."""
+    text = json.dumps(body()).replace('"data": {"value": 1}', f'"data": {"[" * 20 + "]" * 20}')
+    assert wire.decode(text, wire.Limits(nesting=22))["content"]["data"]
+    with pytest.raises(wire.MalformedFrame) as refused:
+        wire.decode(text, wire.Limits(nesting=21))
+    assert refused.value.word == "nested-too-deeply"
 
 
 def test_nesting_beyond_the_limit_is_refused() -> None:

@@ -14,6 +14,7 @@ from solara_ctx.errors import KernelContextError
 from solara_ctx.leakcheck import inside
 from solara_ctx.leakcheck.messages import Failure, Hello, Kernels, Request, encode, read
 from solara_ctx.serving import UsageError
+from solara_ctx.settings import Settings
 
 HELLO = Hello(port=1234, pages=("/",))
 
@@ -66,7 +67,8 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """Serves an app with two pages below /sub; the log is left as it is."""
     server = Server()
     monkeypatch.setattr(inside, "load_app", lambda _target: object())
-    monkeypatch.setattr(inside, "mounted", lambda _app: [("/sub", SimpleNamespace(paths=["", "/two"]))])
+    app = SimpleNamespace(paths=["", "/two"], registry=SimpleNamespace(settings=Settings()))
+    monkeypatch.setattr(inside, "mounted", lambda _app: [("/sub", app)])
     monkeypatch.setattr(inside, "redact_logs", lambda: None)
     monkeypatch.setattr(uvicorn, "Config", lambda *_arguments, **_how: None)
     monkeypatch.setattr(inside, "_Server", lambda _config: server)

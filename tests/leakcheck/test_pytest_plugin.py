@@ -80,7 +80,7 @@ def test_what_does_not_leak_passes(run: Run) -> None:
     result = run("""
 def test_it(leak_check):
     report = leak_check(good)
-    assert report.closed == report.by_refcount == 6
+    assert report.closed == report.by_refcount >= 6
 """)
     result.assert_outcomes(passed=1)
 
@@ -128,22 +128,22 @@ def lifespan(kernels):
     return lifespan
 
 def test_starlette(leak_check, kernels, lifespan):
-    assert leak_check(Starlette(routes=[Mount("/sub", kernels)], lifespan=lifespan)).closed == 12
+    assert leak_check(Starlette(routes=[Mount("/sub", kernels)], lifespan=lifespan)).per_cycle == 4
     assert STARTED == []
 
 def test_fastapi(leak_check, kernels, lifespan):
     app = FastAPI(lifespan=lifespan)
     app.mount("/kernels", kernels)
-    assert leak_check(app).closed == 12
+    assert leak_check(app).per_cycle == 4
 
 def test_one_page_of_it(leak_check, kernels, lifespan):
-    assert leak_check(Starlette(routes=[Mount("/", kernels)], lifespan=lifespan), paths=["/second"]).closed == 6
+    assert leak_check(Starlette(routes=[Mount("/", kernels)], lifespan=lifespan), paths=["/second"]).per_cycle == 2
 
 def test_without_its_own_lifespan(leak_check):
-    assert leak_check(Starlette(routes=[Mount("/", KernelApp(good))])).closed == 6
+    assert leak_check(Starlette(routes=[Mount("/", KernelApp(good))])).per_cycle == 2
 
 def test_alone(leak_check):
-    assert leak_check(KernelApp(good)).closed == 6
+    assert leak_check(KernelApp(good)).per_cycle == 2
 """)
     result.assert_outcomes(passed=5)
 

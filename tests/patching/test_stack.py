@@ -1,6 +1,8 @@
 """Patches are applied once, counted, and taken back in reverse."""
 
+import importlib
 import logging
+import sys
 import threading
 from types import SimpleNamespace
 from typing import Any
@@ -130,6 +132,77 @@ def test_all_or_nothing(target: SimpleNamespace) -> None:
     assert stack.users == 0
 
 
+def test_a_class_is_given_what_only_its_instances_have(target: SimpleNamespace) -> None:
+    """Upstream's class has no such attribute, and has none again afterwards."""
+    stack = PatchStack(lambda: (patch(Child, "theirs", adds=True),))
+    stack.acquire()
+    assert Child.theirs == "ours of None"  # type: ignore[attr-defined]
+    stack.release()
+    assert not hasattr(Child, "theirs")
+
+
+def test_the_class_of_an_object_is_replaced(target: SimpleNamespace) -> None:
+    """As of a module whose attributes are to be computed."""
+    mine = Base()
+    stack = PatchStack(lambda: (patch(mine, "__class__", make=lambda original: type("Ours", (original,), {})),))
+    stack.acquire()
+    assert type(mine).__name__ == "Ours"
+    stack.release()
+    assert type(mine) is Base
+
+
+def late(stack: PatchStack) -> str:
+    """Import json.tool anew, which is to be patched; what its main is then."""
+    sys.modules.pop("json.tool", None)
+    importlib.import_module("json.tool")
+    return str(sys.modules["json.tool"].main)
+
+
+def test_a_module_is_patched_once_it_is_imported() -> None:
+    """By whoever imports it; before that nothing imports it, and afterwards it is as it was."""
+    sys.modules.pop("json.tool", None)
+    stack = PatchStack(lambda: (), {"json.tool": lambda module: (patch(module, "main"),)})
+    stack.acquire()
+    stack.acquire()
+    assert "json.tool" not in sys.modules
+    assert late(stack).startswith("ours of <function main")
+    assert [str(record) for record in stack.applied] == ["json.tool.main"]
+    stack.release()
+    assert sys.modules["json.tool"].main.startswith("ours of")
+    stack.release()
+    assert callable(sys.modules["json.tool"].main)
+    assert late(stack).startswith("<function main")
+
+
+def test_a_module_that_is_there_already_is_patched_with_the_others() -> None:
+    """Each time that a service starts."""
+    importlib.import_module("json.tool")
+    stack = PatchStack(lambda: (), {"json.tool": lambda module: (patch(module, "main"),)})
+    for _ in range(2):
+        stack.acquire()
+        stack.acquire()
+        assert sys.modules["json.tool"].main.startswith("ours of <function main")
+        stack.release()
+        stack.release()
+        assert callable(sys.modules["json.tool"].main)
+
+
+def test_a_library_that_has_moved_on_is_left_as_it_is(caplog: pytest.LogCaptureFixture) -> None:
+    """All of it: the import goes well, the other patches stay, and the log says what is not kept apart."""
+    ours = SimpleNamespace(a="a")
+    stack = PatchStack(
+        lambda: (patch(ours, "a"),),
+        {"json.tool": lambda module: (patch(module, "main"), patch(module, "gone"))},
+    )
+    stack.acquire()
+    assert late(stack).startswith("<function main")
+    assert ours.a == "ours of a"
+    assert "json.tool is not what it was" in caplog.text
+    caplog.clear()
+    stack.release()
+    assert (ours.a, caplog.text) == ("a", "")
+
+
 def test_many_threads(target: SimpleNamespace) -> None:
     """Services that start and stop at once leave no half-applied patch."""
     stack = PatchStack(lambda: (patch(target, "a"), patch(target, "b")))
@@ -155,7 +228,7 @@ def test_every_patch_says_why_and_for_what() -> None:
     """Each record of ours has a reason, the upstream that it was written for, and a name; all come off again."""
     patching.acquire()
     applied = patching.stack.applied
-    before = [(patch.target, patch.attribute, vars(patch.target)[patch.attribute]) for patch in applied]
+    before = [(patch.target, patch.attribute, own(patch.target, patch.attribute)) for patch in applied]
     patching.release()
     assert len(applied) > 15
     for record in applied:
@@ -163,4 +236,8 @@ def test_every_patch_says_why_and_for_what() -> None:
         assert any(character.isdigit() for character in record.upstream)
         assert str(record).endswith(record.attribute)
     for owner, attribute, replacement in before:
-        assert vars(owner).get(attribute) is not replacement
+        assert own(owner, attribute) is not replacement
+
+
+def own(target: Any, attribute: str) -> object:
+    return target.__class__ if attribute == "__class__" else vars(target).get(attribute)

@@ -2,18 +2,23 @@
 
 import builtins
 import contextlib
+import faulthandler
+import inspect
 import io
 import logging
+import subprocess
 import sys
 import threading
+import traceback
 from typing import Any
 
 import pytest
 from ipywidgets import Output
 
 from solara_ctx import patching
+from solara_ctx.jupyter import outputs
 from solara_ctx.patching.streams import CapturedStream
-from tests.support.kernels import StandInContext, patched
+from tests.support.kernels import StandInContext, fail, patched
 
 
 def test_a_captured_stream_is_its_stream() -> None:
@@ -157,3 +162,53 @@ def test_service_and_streams_in_another_thread() -> None:
     thread.start()
     thread.join()
     assert seen == [True]
+
+
+def test_what_asks_for_the_real_stream_gets_it(capfd: pytest.CaptureFixture[str]) -> None:
+    """Descriptors, buffers, terminals, faulthandler and subprocesses: as without us, in a kernel and outside."""
+    with open(1, "w", closefd=False, encoding="utf-8") as real, patched():
+        stream: Any = CapturedStream("stdout", real)
+        context = StandInContext()
+
+        def use() -> None:
+            assert stream.fileno() == 1
+            assert not stream.isatty()
+            assert (stream.encoding, stream.errors, stream.closed) == ("utf-8", "strict", False)
+            stream.buffer.write(b"bytes\n")
+            stream.flush()
+            faulthandler.dump_traceback(stream, all_threads=False)
+            subprocess.run([sys.executable, "-c", "print('child')"], stdout=stream, check=True)
+            print("printed", file=stream, flush=True)
+
+        use()
+        context.run(use)
+        context.close()
+    out = capfd.readouterr().out
+    for text in ("bytes\n", "Stack (most recent call first)", "child\n", "printed\n"):
+        assert out.count(text) == 2
+
+
+def test_handlers_in_a_kernel_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    """One that writes to our stream, and one that raises: what they do is theirs, and nothing is left behind."""
+    with patched():
+        context = StandInContext()
+        handler = logging.StreamHandler(sys.stdout)
+        context.run(handler.handle, logging.makeLogRecord({"msg": "hello"}))
+        handler.emit = fail  # type: ignore[assignment,method-assign]
+        with pytest.raises(LookupError):
+            context.run(handler.handle, logging.makeLogRecord({"msg": "hello"}))
+        assert context.run(outputs.peek) is None
+        context.close()
+    assert capsys.readouterr().out == "hello\n"
+
+
+def test_canary_logging_handles_records_by_this_method() -> None:
+    """Loggers call `handle` of each handler, which those of the standard library inherit."""
+    assert "hdlr.handle(record)" in inspect.getsource(logging.Logger.callHandlers)
+    assert "handle" not in vars(logging.StreamHandler)
+
+
+def test_canary_warnings_and_tracebacks_are_written_from_their_modules() -> None:
+    """By that they are told from what the user prints."""
+    assert "file.write(text)" in inspect.getsource(sys.modules["warnings"])
+    assert "print(line, file=file" in inspect.getsource(traceback.TracebackException.print)

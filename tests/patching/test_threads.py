@@ -21,7 +21,7 @@ import pytest
 from solara_ctx import current, patching
 from solara_ctx.patching import threads
 from tests.support.fakes import PATIENCE_S
-from tests.support.kernels import StandInContext, patched
+from tests.support.kernels import StandInContext, fail, patched
 
 
 def here() -> Any:
@@ -421,3 +421,17 @@ def test_canary_dummy_threads() -> None:
     assert threading._active_limbo_lock.acquire(blocking=False)  # type: ignore[attr-defined]
     threading._active_limbo_lock.release()  # type: ignore[attr-defined]
     assert issubclass(threading._DummyThread, threading.Thread)
+
+
+def test_threads_of_nobody_fail_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no kernel is current, what shows a thread's error is whatever was there; as where there is no error."""
+    shown: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", shown.append)
+    with patched():
+        thread = threading.Thread(target=fail)
+        thread.start()
+        thread.join()
+        context = StandInContext()
+        context.run(threading.excepthook, threading.ExceptHookArgs([LookupError, None, None, None]))
+        context.close()
+    assert [args.exc_type for args in shown] == [LookupError, LookupError]

@@ -1,6 +1,7 @@
 """A widget's own methods as callbacks: they work, can be taken off again, and make no cycle."""
 
 import gc
+import warnings
 import weakref
 from typing import Any
 
@@ -8,7 +9,7 @@ import ipywidgets as widgets
 import pytest
 
 from solara_ctx.patching.weak_methods import WeakMethod
-from tests.support.kernels import Page, StandInContext
+from tests.support.kernels import Page, StandInContext, patched
 
 
 class Panel(widgets.VBox):
@@ -88,3 +89,11 @@ def test_a_weak_method_is_equal_to_its_method() -> None:
     assert weak(1) is None
     with pytest.raises(TypeError):
         WeakMethod(print)
+
+
+def test_who_asks_for_help_gets_upstreams() -> None:
+    """Notebooks print the text."""
+    before = [widgets.Widget.observe.__doc__, widgets.Widget.on_msg.__doc__, warnings.warn.__doc__]
+    with patched():
+        assert [widgets.Widget.observe.__doc__, widgets.Widget.on_msg.__doc__, warnings.warn.__doc__] == before
+    assert all(before)

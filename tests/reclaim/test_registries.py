@@ -42,8 +42,9 @@ class Sink:
     """A page's connection that keeps nothing, and tells when the page function was answered for."""
 
     subprotocol: str | None = None
-    hears_widgets = True
-    queued_frames = queued_bytes = 0
+    hears_widgets = is_listening = True
+    outlives_connection = False
+    queued_frames = queued_bytes = replay_bytes = 0
 
     def __init__(self) -> None:
         self.answered = asyncio.Event()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 import ipywidgets as widgets
 import pytest
 
-from solara_ctx import KernelVar, VirtualKernelContext, get_current_context, has_current_context
+from solara_ctx import KernelVar, VirtualKernelContext, get_current_context, has_current_context, without_context
 from tests.support.everything import everything
 from tests.support.reclaim import Deaths, used, watched
 from tests.support.visits import Site, serving
@@ -194,16 +194,23 @@ async def test_a_task_that_does_not_listen() -> None:
 
 
 async def test_a_task_of_the_users_own() -> None:
-    """Made with asyncio itself, in the kernel: it outlives the kernel, keeps nothing, and finds no kernel any more."""
+    """Made with asyncio itself, in the kernel: it ends with it.  Nobody's own outlives it, and keeps nothing."""
     kept: list[asyncio.Task[bool]] = []
+    ended: list[str] = []
     go_on = asyncio.Event()
 
     async def outlives() -> bool:
-        await go_on.wait()
+        try:
+            await go_on.wait()
+        except asyncio.CancelledError:
+            ended.append("cancelled")
+            raise
         return has_current_context()
 
     async def begins(_: widgets.Widget) -> None:
-        kept.append(asyncio.create_task(outlives()))
+        _ = asyncio.create_task(outlives())  # noqa: RUF006 - its kernel keeps it
+        with without_context():
+            kept.append(asyncio.create_task(outlives()))
 
     page = Page(begins)
     async with serving(page) as site:
@@ -211,6 +218,7 @@ async def test_a_task_of_the_users_own() -> None:
         await asyncio.wrap_future(page.future)
         await visit.leave()
         await kernel.at_once()
+        assert ended == ["cancelled"]
         go_on.set()
         assert await kept[0] is False
 

@@ -76,11 +76,13 @@ class RecordingSink:
     """A page's connection that keeps what it is given.  Implements `solara_ctx.ports.Sink`."""
 
     subprotocol: str | None = None
-    hears_widgets = True
+    hears_widgets = is_listening = True
+    replay_bytes = 3
 
     def __init__(self, log: "list[str] | None" = None) -> None:
         self.frames: list[str | bytes] = []
         self.closed: tuple[int, str] | None = None
+        self.outlives_connection = False
         self._log = log
 
     @property
@@ -191,6 +193,13 @@ class FakeHost:
         """Note a frame."""
         self._note("receive", frame)
 
+    def begin_page(self) -> None:
+        """It tells no pages apart."""
+
+    def leave_page(self, location: str) -> None:
+        """Note it."""
+        self._note("leave_page", location)
+
     def show(self, result: object) -> None:
         """Note what the page function returned."""
         self.shown.append(result)
@@ -199,6 +208,14 @@ class FakeHost:
     def show_error(self, error: BaseException) -> None:
         """Note the error, as text."""
         self._note("show_error", repr(error))
+
+    def set_page(self, properties: Mapping[str, object]) -> None:
+        """Note how the page looks."""
+        self._note("set_page", properties)
+
+    def task_failed(self, error: BaseException) -> None:
+        """Note the error, as text."""
+        self._note("task_failed", repr(error))
 
     def show_parts(self, watch: Watch) -> None:
         """It has no parts but itself."""
@@ -239,7 +256,7 @@ class FakeHost:
             return self._called.wait_for(lambda: self.names.count(name) >= times, PATIENCE_S)
 
     def _note(self, name: str, argument: object) -> None:
-        is_current = current.peek_handle() is self.handle
+        is_current = current.peek() is self.handle.peek() is not None
         with self._called:
             self.calls.append(HostCall(name, argument, is_current, threading.get_ident()))
             self._called.notify_all()

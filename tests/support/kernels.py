@@ -3,16 +3,19 @@
 import contextvars
 import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
 import ipywidgets as widgets
 
 from solara_ctx import current, patching
-from solara_ctx.jupyter import KernelHost, wire
+from solara_ctx.jupyter import KernelHost, PageLimits, Printed, wire
+from solara_ctx.kernel_var import KernelValues
+from solara_ctx.patching import streams
 
 T = TypeVar("T")
+_ON_SERVER, _LIMITS = Printed(), PageLimits()
 _numbers = itertools.count(1)
 Json = dict[str, Any]
 
@@ -20,12 +23,26 @@ Json = dict[str, Any]
 class StandInContext:
     """As much of a VirtualKernelContext as the patches see."""
 
-    def __init__(self, *, kernel_id: str = "kernel-for-a-test", debug: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        kernel_id: str = "kernel-for-a-test",
+        debug: bool = False,
+        printed: Printed = _ON_SERVER,
+        limits: PageLimits = _LIMITS,
+    ) -> None:
         self.shutdowns: list[bool] = []
         self._handle = current.Handle(cast("Any", self), kernel_id)
         self.host: KernelHost | None = KernelHost(
-            self._handle, kernel_id=kernel_id, debug=debug, on_shutdown=self.shutdowns.append
+            self._handle,
+            kernel_id=kernel_id,
+            debug=debug,
+            on_shutdown=self.shutdowns.append,
+            printed=printed,
+            limits=limits,
         )
+        self._prints_to_page = printed.to_page
+        self.kernel_values = KernelValues()
         self._variables = contextvars.Context()
         self._variables.run(current.bind, self._handle)
 
@@ -35,6 +52,9 @@ class StandInContext:
 
     def run(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Call *function* as a job of the kernel."""
+        if self._prints_to_page:
+            # pytest has replaced the streams since the patches were applied.
+            streams.capture_current_streams()
         return self._variables.run(function, *args, **kwargs)
 
     @property
@@ -61,9 +81,10 @@ class RecordingSink:
     def __init__(self, subprotocol: str | None = None, *, hears_widgets: bool = True) -> None:
         self.subprotocol = subprotocol
         self.hears_widgets = hears_widgets
+        self.is_listening, self.outlives_connection = True, False
         self.frames: list[str | bytes] = []
         self.closed: tuple[int, str] | None = None
-        self.queued_frames = self.queued_bytes = self.flushed = 0
+        self.queued_frames = self.queued_bytes = self.replay_bytes = self.flushed = 0
 
     def put(self, frame: str | bytes) -> None:
         """Keep a frame."""
@@ -114,6 +135,11 @@ class Page:
     def send_frame(self, frame: str | bytes) -> None:
         """Let the kernel handle a frame of this page."""
         self._context.run(self._context.living_host.receive, self.id, frame)
+
+    def send_parts(self, message: Json, buffers: Iterable[bytes]) -> None:
+        """Let the kernel handle a message of this page that has binary parts."""
+        parts = (json.dumps(message[name]).encode() for name in ("header", "parent_header", "metadata", "content"))
+        self.send_frame(wire._join_v1([b"shell", *parts, *buffers]))
 
     def ask(self, msg_type: str, content: Json | None = None, **more: Any) -> list[Json]:
         """Send a message; what came back since the last time, busy and idle left out."""

@@ -196,6 +196,9 @@ class Deaths:
         self.watch("comm manager", host.comm_manager)
         self.watch("reporter", host.reporter)
         self.watch("control target", host.control)
+        self.watch("printing", host.printing)
+        if host.printing._console is not None:
+            self.watch("console", host.printing._console)
         for comm in host.comm_manager.comms.values():
             self.watch(f"comm {comm.target_name}", comm)
         for widget in host._made.living():

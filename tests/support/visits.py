@@ -12,7 +12,7 @@ import httpx2
 from starlette.types import Message, Scope
 
 from solara_ctx import KernelApp, Settings, VirtualKernelContext
-from solara_ctx.web.pages import PageCallable
+from solara_ctx.web.pages import AnyPages
 from tests.support.fakes import PATIENCE_S
 from tests.support.kernels import Json, decode, request
 
@@ -32,6 +32,7 @@ class Visit:
 
     def __init__(self, app: KernelApp) -> None:
         self.kernel_id = self.page_id = ""
+        self._location = "/"
         self.closed: tuple[int, str] | None = None
         self.heard: list[Json] = []
         self._app = app
@@ -58,6 +59,7 @@ class Visit:
 
     async def load(self, path: str = "/") -> Self:
         """Load the HTML."""
+        self._location = path
         response = await self.http.get(path)
         found = CONFIG.search(response.text)
         assert found is not None, response.text
@@ -160,7 +162,7 @@ class Visit:
         return {
             "type": "websocket",
             "path": f"/api/kernels/{self.kernel_id}/channels",
-            "query_string": f"session_id={self.page_id}&location=/".encode(),
+            "query_string": f"session_id={self.page_id}&location={self._location}".encode(),
             "headers": [(b"host", b"testserver"), (b"cookie", cookie.encode())],
             "subprotocols": [],
             "extensions": {"websocket.http.response": {}},
@@ -187,11 +189,11 @@ class Site:
         self.app = app
         self._visits: list[Visit] = []
 
-    async def visit(self, *, wait: bool = True) -> Visit:
+    async def visit(self, path: str = "/", *, wait: bool = True) -> Visit:
         """Open a page with a kernel of its own; with *wait*, until its page function has run."""
         visit = Visit(self.app)
         self._visits.append(visit)
-        await (await visit.load()).connect()
+        await (await visit.load(path)).connect()
         if wait:
             await visit.shown()
         return visit
@@ -208,10 +210,18 @@ class Site:
 
 
 @asynccontextmanager
-async def serving(page: PageCallable, **settings: object) -> AsyncIterator[Site]:
+async def serving(page: AnyPages, **settings: object) -> AsyncIterator[Site]:
     """A started app; at the end every kernel is closed, and everybody leaves."""
     # In a thread, because it reads the frontend's manifest.
-    site = Site(await asyncio.to_thread(KernelApp, page, settings=Settings(**settings)))
-    async with site.app.lifespan():
+    app = await asyncio.to_thread(KernelApp, page, settings=Settings(**settings))
+    async with started(app) as site:
+        yield site
+
+
+@asynccontextmanager
+async def started(app: KernelApp) -> AsyncIterator[Site]:
+    """The same for an app that is there already."""
+    site = Site(app)
+    async with app.lifespan():
         yield site
     await site.end()

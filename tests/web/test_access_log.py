@@ -17,9 +17,11 @@ def test_an_id_is_shortened_wherever_a_server_puts_it(caplog: pytest.LogCaptureF
     with caplog.at_level(logging.INFO, "tests.access"):
         log.info('%s - "%s %s" %d', "127.0.0.1", "GET", f"/sub/api/kernels/{KERNEL_ID}/channels?x=1", 200)
         log.info(f"WebSocket /api/kernels/{KERNEL_ID}")  # noqa: G004 - some servers log like that
+        log.info('"GET %s"', f"/sub/files/{KERNEL_ID}/{KERNEL_ID[:22]}/a%20b.csv")
         log.info("nothing here: %s", {"a": 1})
     log.removeFilter(redacting)
-    assert KERNEL_ID not in caplog.text
+    assert KERNEL_ID[:22] not in caplog.text
     assert caplog.messages[0] == '127.0.0.1 - "GET /sub/api/kernels/Zm9vYm…/channels?x=1" 200'
     assert caplog.messages[1] == "WebSocket /api/kernels/Zm9vYm…"
-    assert caplog.messages[2] == "nothing here: {'a': 1}"
+    assert caplog.messages[2] == '"GET /sub/files/Zm9vYm…/…/a%20b.csv"'
+    assert caplog.messages[3] == "nothing here: {'a': 1}"

@@ -3,7 +3,7 @@
 import pytest
 from starlette.requests import HTTPConnection
 
-from solara_ctx.web.callers import may_ask_why, may_see_rows
+from solara_ctx.web.callers import may_ask_why, may_see_rows, network_of
 
 TOKEN = {"authorization": "Bearer sesame"}
 
@@ -50,3 +50,21 @@ def test_what_a_caller_may_know(
     asks = caller(host, headers)
     assert (may_see_rows(asks, None), may_see_rows(asks, "sesame")) == (rows_without, rows_with)
     assert (may_ask_why(asks, None), may_ask_why(asks, "sesame")) == (why_without, why_with)
+
+
+@pytest.mark.parametrize(
+    ("host", "network"),
+    [
+        (None, None),
+        ("203.0.113.7", "203.0.113.7"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::", "2001:db8:1:3::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("_hidden", "_hidden"),
+    ],
+)
+def test_whose_address_it_is(host: str | None, network: str | None) -> None:
+    """One of IPv4 is one caller, of IPv6 a /64 network is, in which a subscriber has more addresses than there are."""
+    assert network_of(caller(host, {})) == network

@@ -2,7 +2,7 @@
 
 import pytest
 
-from solara_ctx.web.rate import RateLimit
+from solara_ctx.web.rate import RateLimit, RateLimits
 
 
 def allowed(limit: RateLimit, times: list[float]) -> list[bool]:
@@ -39,3 +39,45 @@ def test_without_a_rate_everything_is_let_through() -> None:
     """None, and nought."""
     for per_s in (None, 0):
         assert all(allowed(RateLimit(per_s, now=0.0), [0.0] * 10_000))
+
+
+def test_each_name_has_a_bucket_of_its_own() -> None:
+    """One who is too fast holds nobody else up."""
+    limits = RateLimits(1)
+    assert [limits.allows("fast", 0.0) for _ in range(301)] == [True] * 300 + [False]
+    assert limits.allows("other", 0.0)
+    assert [limits.allows("fast", 1.0) for _ in range(2)] == [True, False]
+
+
+def test_a_full_bucket_is_forgotten() -> None:
+    """Nothing is kept of a name whose bucket is like a new one; of one that is too fast, something is."""
+    limits = RateLimits(100)
+    for _ in range(300):
+        limits.allows("fast", 0.0)
+    limits.allows("once", 2.0)
+    limits.allows("again", 2.005)
+    assert len(limits) == 3
+    limits.allows("again", 2.9)
+    assert len(limits) == 3, "the one that was asked for longest ago is not full yet"
+    limits.allows("again", 3.1)
+    assert len(limits) == 1
+    assert [limits.allows("fast", 3.1) for _ in range(301)][-1] is False
+
+
+@pytest.mark.parametrize("others", [4, 5, 50])
+def test_no_more_are_remembered_than_that(others: int) -> None:
+    """Those that were asked for longest ago are forgotten first."""
+    limits = RateLimits(1, most=5)
+    assert not all(limits.allows("fast", 0.0) for _ in range(301))
+    for number in range(others):
+        limits.allows(f"other-{number}", 0.0)
+    assert len(limits) == 5
+    assert limits.allows("fast", 0.0) is (others > 4)
+
+
+@pytest.mark.parametrize("per_s", [None, 0])
+def test_without_a_rate_nobody_is_remembered(per_s: float | None) -> None:
+    """None, and nought."""
+    limits = RateLimits(per_s)
+    assert all(limits.allows("fast", 0.0) for _ in range(1000))
+    assert len(limits) == 0

@@ -105,6 +105,12 @@ def test_an_issued_id_is_good_for_its_session_only() -> None:
     assert kernel_id not in str(caught.value)
 
 
+def test_no_kernel_id_looks_like_an_option() -> None:
+    """One in 64 would begin with a dash, and `solara-ctx why URL -x…` asks for something else."""
+    ids = KernelIds(Signer(KEY), lifetime_s=60)
+    assert not any(ids.issue("mine").startswith("-") for _ in range(1000))
+
+
 @given(st.text(max_size=120))
 def test_a_made_up_id_is_refused(kernel_id: str) -> None:
     """Nobody guesses an id, and no text breaks the check."""
@@ -165,6 +171,17 @@ def test_a_session_cookie_is_no_kernel_id() -> None:
         ("http://app.example:99999", "app.example", False),
         ("http://app.example", "app.example:nonsense", False),
         ("file://", "", False),
+        ("http://evil.example@app.example", "app.example", False),
+        ("http://evil.example:x@app.example", "app.example", False),
+        ("http://app.example/", "app.example", False),
+        ("http://app.example?a", "app.example", False),
+        ("http://app.example#a", "app.example", False),
+        ("http://app.example\\@evil.example", "app.example", False),
+        ("http://app\t.example", "app.example", False),
+        ("http://app.example ", "app.example", False),
+        ("ftp://app.example", "app.example", False),
+        ("capacitor://app.example", "app.example", False),
+        ("//app.example", "app.example", False),
     ],
 )
 def test_origins(origin: str | None, host: str, allowed: bool) -> None:

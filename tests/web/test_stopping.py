@@ -1,16 +1,21 @@
 """The server is asked to stop: who hears of it, and in which order."""
 
 import asyncio
+import importlib
 import signal
 from collections.abc import Iterator
+from functools import partial
 from types import FrameType
+from typing import Any
 
 import ipywidgets as widgets
 import pytest
+from hypercorn.utils import ShutdownError
 
 from tests.support.fakes import PATIENCE_S
 from tests.support.visits import Visit, serving
 
+hypercorn_server: Any = importlib.import_module("hypercorn.asyncio.run")  # as hypercorn does before it starts an app
 AWAY = (1001, "server-shutdown")
 
 
@@ -73,3 +78,32 @@ async def test_a_page_that_reads_nothing_does_not_keep_the_server_from_stopping(
         await server.stops()
         stuck.reading.set()
     assert server.told == [None]
+
+
+async def test_a_server_that_waits_for_us_hears_after_the_last_page() -> None:
+    """As Hypercorn's workers do, which get no signal."""
+    asked = asyncio.Event()
+    async with serving(label) as site:
+        visit = await site.visit()
+        stopping = asyncio.create_task(hypercorn_server.raise_shutdown(asked.wait))
+        async with asyncio.timeout(PATIENCE_S):
+            await visit.states()
+            assert visit.closed is None
+            asked.set()
+            with pytest.raises(ShutdownError):
+                await stopping
+        assert visit.closed == AWAY
+
+
+async def test_a_server_on_another_loop_is_none_of_ours() -> None:
+    """It may stop, and the pages stay."""
+
+    async def stop() -> None:
+        with pytest.raises(ShutdownError):
+            await hypercorn_server.raise_shutdown(partial(asyncio.sleep, 0))
+
+    async with serving(label) as site:
+        visit = await site.visit()
+        await asyncio.to_thread(asyncio.run, stop())
+        await visit.states()
+        assert visit.closed is None

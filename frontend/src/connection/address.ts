@@ -22,19 +22,22 @@ export function locationBelow(baseUrl: string, location: Pick<Location, "pathnam
 /**
  * Absolute URL of the kernel's websocket.
  *
- * @param shown Whether the page shows anything yet. If not, it will ask for the state of all widgets, and need not hear
- *   of each before.
+ * @param options.protocol Is named in the address too, if given: the server knows then what is spoken though a proxy
+ *   drops the header.
+ * @param options.returns Whether the page has been connected before: it is not to be given a kernel that knows nothing of
+ *   what was done in it.
  */
 export function channelsUrl(
   config: PageConfig,
   location: Pick<Location, "protocol" | "host" | "pathname" | "search">,
-  shown: boolean,
+  options: { readonly protocol?: string; readonly returns?: boolean } = {},
 ): string {
   const scheme = location.protocol === "https:" ? "wss:" : "ws:";
   const query = new URLSearchParams({
     session_id: config.pageId,
     location: locationBelow(config.baseUrl, location),
-    ...(shown ? {} : { widgets: "later" }),
+    ...(options.protocol === undefined ? {} : { protocol: options.protocol }),
+    ...(options.returns ? { returns: "" } : {}),
   });
   return `${scheme}//${location.host}${kernelPath(config)}/channels?${query}`;
 }

@@ -1,36 +1,47 @@
 /** Holds what the kernel says while the rest of the page is still being loaded. */
-import type { Connection, LinkListener } from "./link";
+import type { Beginning, StreamListener } from "./stream";
 
-export class FrameBuffer implements LinkListener {
-  readonly #greet: (connection: Connection) => void;
-  #connection: Connection | null = null;
-  #frames: (string | ArrayBuffer)[] = [];
+export class FrameBuffer<Hello> implements StreamListener {
+  readonly #greet: () => Hello;
+  #hello: Hello | null = null;
+  #connected = false;
+  #frames: ArrayBuffer[] = [];
 
-  /** @param greet Called with each connection, to say what need not wait for the rest of the page. */
-  constructor(greet: (connection: Connection) => void) {
+  /** @param greet Called when a stream begins, to say what need not wait for the rest of the page. */
+  constructor(greet: () => Hello) {
     this.#greet = greet;
   }
 
-  opened(connection: Connection): void {
-    this.#connection = connection;
-    this.#greet(connection);
+  opened(beginning: Beginning): void {
+    this.#connected = true;
+    if (beginning === "resumed") return;
+    // Frames from before answer nothing that will be asked again.
+    this.#frames = [];
+    this.#hello = this.#greet();
   }
 
-  frame(data: string | ArrayBuffer): void {
+  frame(data: ArrayBuffer): void {
     this.#frames.push(data);
   }
 
   lost(): void {
-    // Frames of a connection that is gone answer nothing that will be asked again.
-    this.#connection = null;
-    this.#frames = [];
+    this.#connected = false;
   }
 
-  /** Tell the listener all that it missed. The caller directs the link to the listener in the same turn. */
-  handOver(listener: LinkListener): void {
+  dropped(): void {}
+
+  /**
+   * Tell the listener all that it missed. The caller directs the stream to the listener in the same turn.
+   *
+   * @param listener Is told first what was said in greeting; not at all where no stream has begun.
+   */
+  handOver(listener: StreamListener & { greeted(hello: Hello): void }): void {
+    if (this.#hello === null) return;
     const frames = this.#frames;
     this.#frames = [];
-    if (this.#connection) listener.opened(this.#connection);
+    listener.greeted(this.#hello);
+    listener.opened("new");
     for (const data of frames) listener.frame(data);
+    if (!this.#connected) listener.lost();
   }
 }

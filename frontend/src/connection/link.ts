@@ -10,12 +10,12 @@ import { type Ending, interpretEnding, isFaultless, type Verdict } from "./verdi
 
 /** One open websocket. */
 export interface Connection {
-  /** The subprotocol that the server chose, or "". */
-  readonly protocol: string;
   /** Send a frame; false where the socket is already on its way down and the frame went nowhere. */
   send(frame: string | ArrayBuffer): boolean;
   /** Give this socket up, as if the network had lost it. */
   drop(): void;
+  /** When this socket has ended, wait so many milliseconds before the next attempt, unless somebody is looking. */
+  rest(ms: number): void;
   /** What came over it is on the screen. */
   shown(): void;
 }
@@ -24,7 +24,8 @@ export interface Connection {
 export interface LinkListener {
   opened(connection: Connection): void;
   frame(data: string | ArrayBuffer): void;
-  lost(): void;
+  /** @param code The close code; 1006 where the network has lost it. */
+  lost(code: number): void;
 }
 
 /** What the link needs of the world. */
@@ -46,6 +47,16 @@ export interface LinkEvents {
   ended(reason: string): void;
 }
 
+/** What became of one connection. */
+interface Connected {
+  readonly ending: Ending;
+  readonly lived: number;
+  /** Whether what came over it was shown. */
+  readonly shown: boolean;
+  /** How long the server has asked to wait. */
+  readonly rest: number | null;
+}
+
 /** A handshake that takes longer than this has met a black hole; the browser itself would wait for minutes. */
 export const HANDSHAKE_LIMIT_MS = 20_000;
 /** A connection that lived this long was a good one: the next wait begins at the beginning. */
@@ -60,18 +71,13 @@ const STALE_HANDSHAKE_MS = 2_000;
 export class Link {
   readonly #ports: LinkPorts;
   readonly #events: LinkEvents;
-  #listener: LinkListener;
+  readonly #listener: LinkListener;
   #wake = new AbortController();
   #handshake: { readonly since: number; giveUp(): void } | null = null;
 
   constructor(ports: LinkPorts, events: LinkEvents, listener: LinkListener) {
     this.#ports = ports;
     this.#events = events;
-    this.#listener = listener;
-  }
-
-  /** Tell another listener from now on. */
-  listen(listener: LinkListener): void {
     this.#listener = listener;
   }
 
@@ -88,7 +94,7 @@ export class Link {
     let restarts = 0; // in a row, without the page having been shown in between
     let refused = 0;
     while (!signal.aborted) {
-      const { ending, lived, shown } = await this.#connection(refused, signal);
+      const { ending, lived, shown, rest } = await this.#connection(refused, signal);
       if (signal.aborted) return;
       const good = shown || lived >= GOOD_AFTER_MS;
       if (good) restarts = 0;
@@ -103,6 +109,10 @@ export class Link {
       if (signal.aborted) return;
       if (verdict.kind === "ended") return this.#events.ended(verdict.reason);
       this.#events.waiting(verdict.kind === "later" && verdict.full);
+      if (rest !== null && verdict.kind === "later") {
+        await pause(rest, signal, this.#wake.signal);
+        continue;
+      }
       let count: number;
       if (verdict.kind === "now") {
         if (!good) restarts += 1;
@@ -117,7 +127,7 @@ export class Link {
   }
 
   /** One socket, from its handshake to its end. */
-  #connection(refused: number, signal: AbortSignal): Promise<{ ending: Ending; lived: number; shown: boolean }> {
+  #connection(refused: number, signal: AbortSignal): Promise<Connected> {
     return new Promise((resolve) => {
       const socket = this.#ports.connect(refused);
       socket.binaryType = "arraybuffer";
@@ -125,6 +135,7 @@ export class Link {
       const since = this.#ports.now();
       let openedAt: number | null = null;
       let shown = false;
+      let rest: number | null = null;
 
       const end = (code: number, reason: string) => {
         if (scope.signal.aborted) return;
@@ -133,8 +144,8 @@ export class Link {
         this.#handshake = null;
         const opened = openedAt !== null;
         const lived = openedAt === null ? 0 : this.#ports.now() - openedAt;
-        if (opened) this.#listener.lost();
-        resolve({ ending: { opened, code, reason }, lived, shown });
+        if (opened) this.#listener.lost(code);
+        resolve({ ending: { opened, code, reason }, lived, shown, rest });
       };
       const giveUp = () => {
         end(1006, "");
@@ -151,13 +162,15 @@ export class Link {
           this.#handshake = null;
           openedAt = this.#ports.now();
           this.#listener.opened({
-            protocol: socket.protocol,
             send: (frame) => {
               if (socket.readyState !== socket.OPEN) return false;
               socket.send(frame);
               return true;
             },
             drop: giveUp,
+            rest: (ms) => {
+              rest = ms;
+            },
             shown: () => {
               shown = true;
             },

@@ -7,8 +7,29 @@ export interface PageError {
   readonly ename: string;
   /** Empty in production. */
   readonly evalue: string;
-  /** Only in debug mode. */
+  /** As Python writes it. Only in debug mode. */
   readonly traceback: string | null;
+  /** The same to look at: the error, and what it came of. Only in debug mode. */
+  readonly explained?: readonly ErrorLink[];
+}
+
+export interface ErrorLink {
+  readonly summary: string;
+  /** How it led to the one before it; null for the first. */
+  readonly how: "cause" | "context" | null;
+  /** The outermost first. */
+  readonly frames: readonly ErrorFrame[];
+}
+
+export interface ErrorFrame {
+  readonly file: string;
+  readonly line: number;
+  readonly function: string | null;
+  /** Whose code it is; null for the app's own. */
+  readonly library: string | null;
+  readonly source: readonly (readonly [number, string])[];
+  /** The columns of its line that failed, from and to. */
+  readonly mark: readonly [number, number] | null;
 }
 
 interface Trying {

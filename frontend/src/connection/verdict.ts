@@ -33,7 +33,8 @@ export function interpretEnding({ opened, code, reason }: Ending): Verdict {
   // A browser tells a refused handshake (403, 404, 503) and an unreachable server apart to nobody: both are a 1006 of a
   // socket that never opened. The other 4xxx codes are for servers newer than this page.
   if (!opened || code >= 4000) return { kind: "ask" };
-  return { kind: "later", full: code === TRY_AGAIN_LATER };
+  // A page that was too slow is told the same code with another reason.
+  return { kind: "later", full: code === TRY_AGAIN_LATER && reason === "kernel-limit" };
 }
 
 /** Whether a connection that ended with this code ended for reasons of others, not for what the page did on it. */

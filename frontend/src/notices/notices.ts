@@ -9,8 +9,8 @@ export const RECONNECTING_AFTER_MS = 1_500;
 
 export interface NoticesPorts {
   readonly document: Document;
-  /** The page's root element; it carries the state for styles and tests, as data-solara-state. */
-  readonly root: HTMLElement;
+  /** Where the page's widgets are; they carry the state for styles and tests, as data-solara-state. */
+  readonly roots: readonly HTMLElement[];
   tryNow(): void;
   startAfresh(): void;
 }
@@ -32,12 +32,13 @@ export class Notices {
 
   /** Show the state. */
   show(state: ConnectionState): void {
-    const { root } = this.#ports;
     const failed = state.kind === "open" && state.page.status === "error";
-    root.dataset.solaraState = failed ? "error" : state.kind;
-    root.setAttribute("aria-busy", String(state.kind === "connecting"));
-    // Nothing that is clicked in an ended page can have an effect, and the page should not pretend otherwise.
-    root.inert = state.kind === "ended";
+    for (const root of this.#ports.roots) {
+      root.dataset.solaraState = failed ? "error" : state.kind;
+      root.setAttribute("aria-busy", String(state.kind === "connecting"));
+      // Nothing that is clicked in an ended page can have an effect, and the page should not pretend otherwise.
+      root.inert = state.kind === "ended";
+    }
     switch (state.kind) {
       case "open":
         this.#clear();
@@ -59,7 +60,7 @@ export class Notices {
   /** A part of the page's own program did not arrive: there is nothing to wait for. */
   notLoaded(): void {
     this.#clear();
-    this.#ports.root.dataset.solaraState = "error";
+    for (const root of this.#ports.roots) root.dataset.solaraState = "error";
     this.#place("error", this.#panel(words.NOT_LOADED, words.TRY_AGAIN));
   }
 
@@ -108,9 +109,7 @@ export class Notices {
   #panel({ title, text }: words.Words, action: string): HTMLElement {
     const panel = this.#element("section", "solara-panel");
     panel.setAttribute("role", "alert");
-    const button = this.#element("button", "solara-panel-action", action);
-    button.setAttribute("type", "button");
-    button.addEventListener("click", () => this.#ports.startAfresh());
+    const button = this.#button("solara-panel-action", action, () => this.#ports.startAfresh());
     panel.append(this.#element("h2", "", title), this.#element("p", "", text), button);
     return panel;
   }
@@ -118,21 +117,34 @@ export class Notices {
   #pageFailed(error: PageError): HTMLElement {
     const panel = this.#panel(words.PAGE_FAILED, words.TRY_AGAIN);
     if (error.traceback !== null) {
-      const summary = error.evalue ? `${error.ename}: ${error.evalue}` : error.ename;
-      const traceback = this.#element("pre", "", error.traceback);
-      // A long traceback scrolls; without this, a keyboard could not reach it.
-      traceback.tabIndex = 0;
-      panel.querySelector("p")?.replaceChildren(words.PAGE_FAILED_DEBUG, " ", this.#element("code", "", summary));
-      panel.querySelector("p")?.after(traceback);
+      panel.querySelector("p")?.replaceWith(this.#element("p", "", words.PAGE_FAILED_DEBUG), ...this.#details(error));
       panel.classList.add("solara-panel-wide");
     }
     return panel;
   }
 
+  /** What may be told of an error: how it came about, or its name at least. */
+  #details(error: PageError): HTMLElement[] {
+    const { traceback } = error;
+    if (traceback === null) return [this.#element("p", "", error.ename)];
+    const details = this.#element("div", "solara-traceback");
+    details.append(this.#element("code", "solara-traceback-summary", `${error.ename}: ${error.evalue}`));
+    // Not part of what every page loads; without it, the text will do.
+    import("./traceback").then(
+      ({ renderTraceback }) => renderTraceback(details, error),
+      () => details.append(this.#element("pre", "", traceback)),
+    );
+    return [details];
+  }
+
   #tryNow(): HTMLElement {
-    const button = this.#element("button", "solara-notice-action", words.TRY_NOW);
+    return this.#button("solara-notice-action", words.TRY_NOW, () => this.#ports.tryNow());
+  }
+
+  #button(className: string, text: string, clicked: () => void): HTMLElement {
+    const button = this.#element("button", className, text);
     button.setAttribute("type", "button");
-    button.addEventListener("click", () => this.#ports.tryNow());
+    button.addEventListener("click", clicked);
     return button;
   }
 

@@ -51,6 +51,10 @@ const ENDED: Readonly<Record<string, Words>> = {
     title: "This session could not be restarted",
     text: "Something went wrong in the app while its session was being restarted.",
   },
+  operator: {
+    title: "This session was ended",
+    text: "Somebody who runs the server has ended it.",
+  },
   "shutdown-requested": {
     title: "This session was shut down",
     text: "Somebody asked the server to end it.",
@@ -58,6 +62,8 @@ const ENDED: Readonly<Record<string, Words>> = {
   // A server that was restarted cannot tell its old ids from made-up ones.
   unknown: UNKNOWN,
   gone: UNKNOWN,
+  // Nor an id that was used long ago from one that never was.
+  expired: UNKNOWN,
   "invalid-kernel-id": UNKNOWN,
   "foreign-session": UNKNOWN,
 };

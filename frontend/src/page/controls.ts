@@ -37,7 +37,7 @@ const OTHERS: readonly (readonly [RegExp, () => Promise<Classes>])[] = [
   [/^Time/, () => import("@jupyter-widgets/controls/lib/widget_time")],
   [/^Color/, () => import("@jupyter-widgets/controls/lib/widget_color")],
   [/^Controller/, () => import("@jupyter-widgets/controls/lib/widget_controller")],
-  [/^FileUpload/, () => import("@jupyter-widgets/controls/lib/widget_upload")],
+  [/^FileUpload/, () => import("./uploadview")],
   [/^Image/, () => import("@jupyter-widgets/controls/lib/widget_image")],
   [/^Audio/, () => import("@jupyter-widgets/controls/lib/widget_audio")],
   [/^Video/, () => import("@jupyter-widgets/controls/lib/widget_video")],

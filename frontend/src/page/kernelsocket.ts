@@ -1,20 +1,28 @@
 /**
  * The websocket that KernelConnection sees: one that opens once and is never lost.
  *
- * Beneath it connections come and go. Between two of them messages are held; what was written to a connection that died
- * is never written again, because nobody can tell whether the kernel has seen it.
+ * Beneath it is a stream of messages over one connection after the other, and what is done between two of them is held.
+ * Where a new stream begins, what was sent on the old one is never sent again, because nobody can tell whether the kernel
+ * has seen it.
  */
 import type { KernelMessage, ServerConnection } from "@jupyterlab/services";
-import { createMessage, isInfoRequestMsg, isStatusMsg } from "@jupyterlab/services/lib/kernel/messages";
+import {
+  createMessage,
+  isInfoRequestMsg,
+  isStatusMsg,
+  supportedKernelWebSocketProtocols,
+} from "@jupyterlab/services/lib/kernel/messages";
 import { deserialize, serialize } from "@jupyterlab/services/lib/kernel/serialize";
-import type { Connection } from "../connection/link";
+import type { Stream } from "../connection/stream";
 import { Held } from "./held";
 
+const FRAMING = supportedKernelWebSocketProtocols.v1KernelWebsocketJupyterOrg;
+
 type Mode =
-  | { readonly kind: "down" }
-  /** Connected, but not known yet whether to the same run of the page: only greetings pass. */
-  | { readonly kind: "greeting"; readonly connection: Connection }
-  | { readonly kind: "live"; readonly connection: Connection };
+  | "down"
+  /** A new stream, and not known yet whether to the same run of the page: only greetings pass. */
+  | "greeting"
+  | "live";
 
 /** The face of a WebSocket, as far as KernelConnection looks at it. */
 interface Face {
@@ -40,46 +48,50 @@ export function exactBuffers(message: KernelMessage.IMessage): KernelMessage.IMe
 }
 
 export class KernelSocket {
+  readonly #stream: Pick<Stream, "send" | "isOnItsWay" | "keep">;
   readonly #now: () => number;
   readonly #isGreeting: (message: KernelMessage.IMessage) => boolean;
   readonly #asked: (id: string) => void;
-  readonly #held = new Held();
+  readonly #held: Held;
   /** Sent, and the kernel has not reported idle yet. */
   readonly #inFlight = new Map<string, KernelMessage.IMessage>();
-  #mode: Mode = { kind: "down" };
+  #mode: Mode = "down";
+  /** Whether it is open what to do with what is held: a new stream may lead to another run of the page. */
+  #undecided = false;
+  /** Whether something that was done was not held. */
+  #refused = false;
   #everOpened = false;
   #kernelSession = "";
 
   /**
+   * @param stream Takes what is sent.
    * @param now Milliseconds, monotonic.
    * @param isGreeting Whether a message may be sent before it is known what the connection leads to.
    * @param asked Called with the id of each message that is sent, or held; of each there will be an idle.
    */
   constructor(
+    stream: Pick<Stream, "send" | "isOnItsWay" | "keep">,
     now: () => number,
     isGreeting: (message: KernelMessage.IMessage) => boolean,
     asked: (id: string) => void,
   ) {
+    this.#stream = stream;
+    this.#held = new Held(() => stream.keep);
     this.#now = now;
     this.#isGreeting = isGreeting;
     this.#asked = asked;
   }
 
-  readonly #face: Face = (() => {
-    const protocol = () => (this.#mode.kind === "down" ? "" : this.#mode.connection.protocol);
-    return {
-      binaryType: "arraybuffer" as const,
-      onopen: null,
-      onmessage: null,
-      onclose: null,
-      onerror: null,
-      get protocol() {
-        return protocol();
-      },
-      send: (message: KernelMessage.IMessage) => this.#send(message),
-      close: () => {},
-    };
-  })();
+  readonly #face: Face = {
+    binaryType: "arraybuffer" as const,
+    onopen: null,
+    onmessage: null,
+    onclose: null,
+    onerror: null,
+    protocol: FRAMING,
+    send: (message: KernelMessage.IMessage) => this.#send(message),
+    close: () => {},
+  };
 
   /** What KernelConnection is given to make its socket with. */
   get settings(): Pick<ServerConnection.ISettings, "WebSocket" | "serializer"> {
@@ -88,7 +100,7 @@ export class KernelSocket {
     function Socket() {
       return face;
     }
-    // Messages cross the face as objects: they are framed when they are really sent, for the connection of that moment.
+    // Messages cross the face as objects: what is held is framed when it is sent.
     const asIs = { serialize: (message: unknown) => message, deserialize: (data: unknown) => data };
     return {
       WebSocket: Socket as unknown as typeof WebSocket,
@@ -97,54 +109,72 @@ export class KernelSocket {
   }
 
   /**
-   * A connection has been made.
+   * A new stream begins.
    *
    * @param shown Whether the page shows anything yet. If so, only greetings pass until `deliver` or `discard` decides
    *   about what is held; if not, there is nothing to decide.
    */
-  opened(connection: Connection, shown: boolean): void {
-    this.#mode = { kind: "greeting", connection };
+  begins(shown: boolean): void {
+    this.#mode = "greeting";
+    this.#undecided = true;
+    this.#refused = false;
+    this.#releaseUnanswered(() => true);
     if (!shown) this.discard();
     if (this.#everOpened) return;
     this.#everOpened = true;
     this.#face.onopen?.(new Event("open"));
   }
 
-  /** Whether the kernel owes this page an answer. */
-  get isAwaited(): boolean {
-    return this.#inFlight.size > 0;
+  /** Whether all that was done in the page since the connection was lost can still be sent. */
+  get isComplete(): boolean {
+    return !this.#refused && !this.#held.isStale(this.#now());
+  }
+
+  /** The stream goes on. */
+  resumes(): void {
+    this.#refused = false;
+    this.#mode = "greeting";
+    if (!this.#undecided) this.deliver();
+  }
+
+  /** Something is missing of what was said: answers may be among it. What is on its way is awaited still. */
+  missed(): void {
+    this.#releaseUnanswered((id) => !this.#stream.isOnItsWay(id));
+  }
+
+  /** These were sent, and will not be answered. */
+  dropped(ids: readonly string[]): void {
+    const dropped = new Set(ids);
+    this.#releaseUnanswered((id) => dropped.has(id));
   }
 
   lost(): void {
-    this.#mode = { kind: "down" };
-    const unanswered = [...this.#inFlight.values()];
-    this.#inFlight.clear();
-    for (const message of unanswered) this.#release(message);
+    this.#mode = "down";
   }
 
-  /** The connection leads to the same run: send what was held, as far as it is still meant. Returns how many were dropped. */
-  deliver(): number {
-    if (this.#mode.kind === "down") return 0;
-    this.#mode = { kind: "live", connection: this.#mode.connection };
+  /** The stream leads to the same run: send what was held, as far as it is still meant. */
+  deliver(): void {
+    if (this.#mode === "down") return;
+    this.#mode = "live";
+    this.#undecided = false;
     const { fresh, stale } = this.#held.take(this.#now());
     for (const message of fresh) this.#send(message);
     for (const message of stale) this.#release(message);
-    return stale.length;
   }
 
-  /** The connection leads to another run, to which what was held means nothing. Returns how many were dropped. */
-  discard(): number {
+  /** The stream leads to another run, to which what was held means nothing. */
+  discard(): void {
     const { fresh, stale } = this.#held.take(this.#now());
     for (const message of [...fresh, ...stale]) this.#release(message);
-    if (this.#mode.kind === "greeting") this.#mode = { kind: "live", connection: this.#mode.connection };
-    return fresh.length + stale.length;
+    if (this.#mode === "greeting") this.#mode = "live";
+    this.#undecided = false;
   }
 
   /** A frame has come. A frame that cannot be read is reported and skipped. */
-  frame(data: string | ArrayBuffer): void {
+  frame(data: ArrayBuffer): void {
     let message: KernelMessage.IMessage;
     try {
-      message = deserialize(data as ArrayBuffer, this.#face.protocol);
+      message = deserialize(data, FRAMING);
     } catch (error) {
       console.error("a message from the server could not be read", error);
       return;
@@ -161,18 +191,29 @@ export class KernelSocket {
   }
 
   #send(message: KernelMessage.IMessage): void {
-    if (this.#mode.kind === "live" || (this.#mode.kind === "greeting" && this.#isGreeting(message))) {
-      const { connection } = this.#mode;
-      if (connection.send(serialize(exactBuffers(message), connection.protocol))) {
-        this.#inFlight.set(message.header.msg_id, message);
-        this.#asked(message.header.msg_id);
+    const { msg_id } = message.header;
+    if (this.#mode === "live" || (this.#mode === "greeting" && this.#isGreeting(message))) {
+      if (this.#stream.send(serialize(exactBuffers(message), FRAMING) as ArrayBuffer, msg_id)) {
+        this.#inFlight.set(msg_id, message);
+        this.#asked(msg_id);
         return;
       }
     }
-    // A greeting belongs to its connection; the next one makes its own.
+    // A greeting belongs to its stream; the next one makes its own.
     if (this.#isGreeting(message) || isInfoRequestMsg(message)) return;
-    if (this.#held.add(message, this.#now())) this.#asked(message.header.msg_id);
-    else this.#release(message);
+    if (this.#held.add(message, this.#now())) this.#asked(msg_id);
+    else {
+      this.#refused = true;
+      this.#release(message);
+    }
+  }
+
+  #releaseUnanswered(which: (id: string) => boolean): void {
+    const unanswered = [...this.#inFlight.values()].filter((message) => which(message.header.msg_id));
+    for (const message of unanswered) {
+      this.#inFlight.delete(message.header.msg_id);
+      this.#release(message);
+    }
   }
 
   /**

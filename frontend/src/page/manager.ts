@@ -12,11 +12,15 @@ import { ManagerBase } from "@jupyter-widgets/base-manager";
 import { DescriptionView } from "@jupyter-widgets/controls/lib/widget_description";
 import type { Kernel, KernelMessage } from "@jupyterlab/services";
 import type { JSONObject } from "@lumino/coreutils";
+import type { PageConfig } from "../config";
 import { mathTypesetter } from "./math";
+import type { Origin } from "./missing";
 import { loadClass } from "./modules";
 import { planCatchUp, type WidgetStates } from "./states";
+import type { ThirdParty } from "./thirdparty";
 
 const WIDGET_TARGET = "jupyter.widget";
+const ORIGIN_TARGET = "solara_ctx.origin";
 
 /** The parts of a model that its type keeps private, and that a lost connection leaves in a state nothing else resolves. */
 interface ModelInternals {
@@ -33,15 +37,19 @@ interface Early {
 
 export class WidgetManager extends ManagerBase {
   readonly #kernel: Kernel.IKernelConnection;
+  readonly #config: PageConfig;
+  #thirdParty: Promise<ThirdParty> | undefined;
   readonly #ids = new Set<string>();
+  #stream = new AbortController();
   /** By widget; null while openings are acted upon as they come. */
   #early: Map<string, Early> | null = null;
   /** Where controls look for the typesetter of LaTeX in labels and HTML. */
   readonly _rendermime = { latexTypesetter: mathTypesetter };
 
-  constructor(kernel: Kernel.IKernelConnection) {
+  constructor(kernel: Kernel.IKernelConnection, config: PageConfig) {
     super();
     this.#kernel = kernel;
+    this.#config = config;
     kernel.registerCommTarget(WIDGET_TARGET, (comm, msg) => this.#opened(comm, msg));
   }
 
@@ -57,6 +65,8 @@ export class WidgetManager extends ManagerBase {
 
   /** The connection was lost: what was set aside is out of date, and echoes that have not come will not come. */
   async lost(): Promise<void> {
+    this.#stream.abort();
+    this.#stream = new AbortController();
     for (const { comm } of this.#early?.values() ?? []) comm.dispose();
     this.#early = null;
     const models = await Promise.all([...this.#ids].map((id) => this.get_model(id)));
@@ -100,6 +110,37 @@ export class WidgetManager extends ManagerBase {
         if (comm instanceof shims.services.Comm) comm.jsServicesComm.dispose();
       }),
     );
+  }
+
+  /** Whether what has gone wrong may be told in full. */
+  get debug(): boolean {
+    return this.#config.debug;
+  }
+
+  /** Other people's modules, whose loader comes with the first that is wanted. */
+  thirdParty(): Promise<ThirdParty> {
+    this.#thirdParty ??= import("./thirdparty").then(({ ThirdParty }) => new ThirdParty(this.#config, this));
+    return this.#thirdParty;
+  }
+
+  /** Ask the kernel which package defines a widget's class; null where it does not know. */
+  originOf(id: string): Promise<Origin | null> {
+    return new Promise((resolve) => {
+      const comm = this.#kernel.createComm(ORIGIN_TARGET);
+      comm.onMsg = ({ content }) => resolve(content.data as unknown as Origin);
+      comm.onClose = () => resolve(null);
+      comm.open({ widget: id });
+    });
+  }
+
+  /** Aborted when what is on its way to the kernel, and back, is lost. */
+  get stream(): AbortSignal {
+    return this.#stream.signal;
+  }
+
+  /** A comm that is not open yet. */
+  createComm(target: string): Kernel.IComm {
+    return this.#kernel.createComm(target);
   }
 
   /** The ids of all models. */

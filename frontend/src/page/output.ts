@@ -2,10 +2,11 @@
 import * as output from "@jupyter-widgets/html-manager/lib/output";
 import { WIDGET_MIMETYPE, WidgetRenderer } from "@jupyter-widgets/html-manager/lib/output_renderers";
 import type { IOutput } from "@jupyterlab/nbformat";
-import { RenderMimeRegistry, standardRendererFactories } from "@jupyterlab/rendermime";
+import { javaScriptRendererFactory, RenderMimeRegistry, standardRendererFactories } from "@jupyterlab/rendermime";
 import type { WidgetManager } from "./manager";
 import { mathTypesetter } from "./math";
 import { whatFollows } from "./outputs";
+import { textRenderers } from "./renderers";
 import { loadStyle } from "./styles";
 
 type Rendering = WidgetManager & { renderMime?: RenderMimeRegistry };
@@ -24,7 +25,10 @@ export class OutputModel extends output.OutputModel {
 export async function outputModule(manager: Rendering): Promise<Readonly<Record<string, unknown>>> {
   if (!manager.renderMime) {
     const registry = new RenderMimeRegistry({
-      initialFactories: standardRendererFactories,
+      initialFactories: [
+        ...standardRendererFactories.filter((it) => it !== javaScriptRendererFactory),
+        ...textRenderers,
+      ],
       latexTypesetter: mathTypesetter,
       markdownParser: {
         render: async (source) => (await import("marked")).marked.parse(source, { async: true }),

@@ -1,7 +1,7 @@
 /** Style sheets that not every page needs. The build names them, by content. */
 
 /** File names beside this module. */
-declare const LAZY_STYLES: Readonly<Record<"icons" | "output" | "math", string>>;
+declare const LAZY_STYLES: Readonly<Record<"icons" | "output" | "math" | "console", string>>;
 
 const loading = new Map<string, Promise<void>>();
 

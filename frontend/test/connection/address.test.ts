@@ -1,7 +1,15 @@
 import { expect, test } from "vitest";
 import { channelsUrl, closePath, locationBelow } from "../../src/connection/address";
 
-const config = { baseUrl: "/sub/", kernelId: "a b", pageId: "p/1", debug: false };
+const config = {
+  baseUrl: "/sub/",
+  kernelId: "a b",
+  pageId: "p/1",
+  debug: false,
+  widgetsCdn: null,
+  look: {},
+  pages: [],
+};
 
 test.each([
   ["/", "/", "", "/"],
@@ -15,7 +23,7 @@ test.each([
 
 test("the websocket's address names page and location, encoded", () => {
   const location = { protocol: "https:", host: "app.test:8443", pathname: "/sub/report", search: "?a=1&b=ü" };
-  const url = new URL(channelsUrl(config, location, true));
+  const url = new URL(channelsUrl(config, location));
   expect(url.origin).toBe("wss://app.test:8443");
   expect(url.pathname).toBe("/sub/api/kernels/a%20b/channels");
   expect([...url.searchParams]).toEqual([
@@ -24,15 +32,20 @@ test("the websocket's address names page and location, encoded", () => {
   ]);
 });
 
-test("a page that shows nothing yet hears of widgets once it has asked for them", () => {
+test("the protocol is named in the address where the header cannot do it", () => {
   const location = { protocol: "https:", host: "app.test", pathname: "/", search: "" };
-  const asked = (shown: boolean) => new URL(channelsUrl(config, location, shown)).searchParams.get("widgets");
-  expect([asked(false), asked(true)]).toEqual(["later", null]);
+  expect(new URL(channelsUrl(config, location, { protocol: "some.v1" })).searchParams.get("protocol")).toBe("some.v1");
+});
+
+test("a page that has been connected before says so", () => {
+  const location = { protocol: "https:", host: "app.test", pathname: "/", search: "" };
+  const says = (returns: boolean) => new URL(channelsUrl(config, location, { returns })).searchParams.has("returns");
+  expect([says(true), says(false)]).toEqual([true, false]);
 });
 
 test("plain pages have plain websockets", () => {
   const location = { protocol: "http:", host: "localhost:8000", pathname: "/sub/", search: "" };
-  expect(channelsUrl(config, location, true)).toMatch(/^ws:\/\/localhost:8000\//);
+  expect(channelsUrl(config, location)).toMatch(/^ws:\/\/localhost:8000\//);
 });
 
 test("the beacon's path names kernel and page", () => {

@@ -1,43 +1,60 @@
 import { expect, test } from "vitest";
 import { FrameBuffer } from "../../src/connection/buffer";
-import type { Connection, LinkListener } from "../../src/connection/link";
 
-const connection: Connection = { protocol: "", send: () => true, drop: () => {}, shown: () => {} };
+const frame = (text: string) => new TextEncoder().encode(text).buffer;
 
-function recorder(): LinkListener & { log: string[] } {
+/** A buffer that greets with a number of its own each time, and a listener that keeps what it is told. */
+function begin() {
+  let greetings = 0;
   const log: string[] = [];
   return {
+    buffer: new FrameBuffer(() => ++greetings),
     log,
-    opened: () => log.push("opened"),
-    frame: (data) => log.push(String(data)),
-    lost: () => log.push("lost"),
+    listener: {
+      greeted: (hello: number) => log.push(`greeted ${hello}`),
+      opened: (beginning: string) => log.push(beginning),
+      frame: (data: ArrayBuffer) => log.push(new TextDecoder().decode(data)),
+      lost: () => log.push("lost"),
+      dropped: () => log.push("dropped"),
+    },
   };
 }
 
-test("what was said before is told in order", () => {
-  const buffer = new FrameBuffer(() => {});
-  buffer.opened(connection);
-  buffer.frame("a");
-  buffer.frame("b");
-  const listener = recorder();
+test("what was said before is told in order, after the greeting", () => {
+  const { buffer, listener, log } = begin();
+  buffer.opened("new");
+  buffer.frame(frame("a"));
+  buffer.frame(frame("b"));
   buffer.handOver(listener);
-  expect(listener.log).toEqual(["opened", "a", "b"]);
+  expect(log).toEqual(["greeted 1", "new", "a", "b"]);
 });
 
-test("a connection that came and went in the meantime is not told of", () => {
-  const buffer = new FrameBuffer(() => {});
-  buffer.opened(connection);
-  buffer.frame("a");
+test("a connection that is lost in the meantime loses nothing", () => {
+  const { buffer, listener, log } = begin();
+  buffer.opened("new");
+  buffer.frame(frame("a"));
   buffer.lost();
-  const listener = recorder();
+  buffer.opened("resumed");
+  buffer.frame(frame("b"));
+  buffer.lost();
   buffer.handOver(listener);
-  expect(listener.log).toEqual([]);
+  expect(log).toEqual(["greeted 1", "new", "a", "b", "lost"]);
 });
 
-test("each connection is greeted once, when it opens", () => {
-  const greeted: Connection[] = [];
-  const buffer = new FrameBuffer((it) => greeted.push(it));
-  buffer.opened(connection);
-  buffer.handOver(recorder());
-  expect(greeted).toEqual([connection]);
+test.each(["new", "gap"] as const)("what came before a %s is out of date, and asked for again", (beginning) => {
+  const { buffer, listener, log } = begin();
+  buffer.opened("new");
+  buffer.frame(frame("a"));
+  buffer.lost();
+  buffer.opened(beginning);
+  buffer.frame(frame("b"));
+  buffer.handOver(listener);
+  expect(log).toEqual(["greeted 2", "new", "b"]);
+});
+
+test("where nothing has begun nothing is told", () => {
+  const { buffer, listener, log } = begin();
+  buffer.dropped();
+  buffer.handOver(listener);
+  expect(log).toEqual([]);
 });

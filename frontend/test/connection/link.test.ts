@@ -72,7 +72,6 @@ test("a socket is opened at once, and its frames are passed on", () => {
   socket().opens("v1");
   socket().says("hello");
   expect(log).toEqual(["opened", "frame hello"]);
-  expect(connections[0]?.protocol).toBe("v1");
 });
 
 test("the listener hears strictly opened, frames, lost", async () => {
@@ -411,4 +410,36 @@ test("handshakes that were refused are counted, for those that can try another w
   expect(refused).toEqual([0, 1, 1]);
   other.abort();
   await done;
+});
+
+test("a server that asks for time before the next attempt gets it, once", async () => {
+  await openAndLive();
+  connections[0]?.rest(9_000);
+  socket().ends(1001, "server-shutdown");
+  await vi.advanceTimersByTimeAsync(8_999);
+  expect(sockets).toHaveLength(1);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(sockets).toHaveLength(2);
+  await openAndLive();
+  socket().ends(1001, "server-shutdown");
+  await vi.advanceTimersByTimeAsync(250);
+  expect(sockets).toHaveLength(3);
+});
+
+test("somebody who looks at the page need not wait for as long as the server has asked for", async () => {
+  await openAndLive();
+  connections[0]?.rest(60_000);
+  socket().ends(1001, "server-shutdown");
+  await vi.advanceTimersByTimeAsync(0);
+  link.wake();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(sockets).toHaveLength(2);
+});
+
+test("an end that no waiting would change is not waited for", async () => {
+  await openAndLive();
+  connections[0]?.rest(60_000);
+  socket().ends(1000, "culled");
+  await vi.advanceTimersByTimeAsync(0);
+  expect(log.at(-1)).toBe("ended culled");
 });

@@ -23,6 +23,7 @@ test.each([1001, 1005, 1006, 1007, 1008, 1009, 1011])("%i connects again after a
 
 test("1013 connects again after a wait, and says why", () => {
   expect(interpretEnding({ opened: true, code: 1013, reason: "kernel-limit" })).toEqual({ kind: "later", full: true });
+  expect(interpretEnding({ opened: true, code: 1013, reason: "overloaded" })).toEqual({ kind: "later", full: false });
 });
 
 test.each([1001, 1006, 1013, 1015])("%i of a socket that never opened has to be asked about", (code) => {

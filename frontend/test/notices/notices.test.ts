@@ -7,15 +7,17 @@ const OPEN: ConnectionState = { kind: "open", page: { status: "ok" } };
 const tryNow = vi.fn();
 const startAfresh = vi.fn();
 let root: HTMLElement;
+let other: HTMLElement;
 let notices: Notices;
 
 beforeEach(() => {
   vi.useFakeTimers();
-  document.body.innerHTML = '<div id="solara-app"></div>';
+  document.body.innerHTML = '<div id="solara-app"></div><div id="other"></div>';
   root = document.getElementById("solara-app") as HTMLElement;
+  other = document.getElementById("other") as HTMLElement;
   tryNow.mockReset();
   startAfresh.mockReset();
-  notices = new Notices({ document, root, tryNow, startAfresh });
+  notices = new Notices({ document, roots: [root, other], tryNow, startAfresh });
 });
 afterEach(() => vi.useRealTimers());
 
@@ -32,9 +34,10 @@ test.each<[ConnectionState, string]>([
   [failedPage("", null), "error"],
   [{ kind: "reconnecting", failures: 0, full: false }, "reconnecting"],
   [{ kind: "ended", reason: "culled" }, "ended"],
-])("the root element carries the state: %o is %s", (state, expected) => {
+])("the root elements carry the state: %o is %s", (state, expected) => {
   notices.show(state);
-  expect(root.dataset.solaraState).toBe(expected);
+  expect([root, other].map((it) => it.dataset.solaraState)).toEqual([expected, expected]);
+  expect([root, other].map((it) => it.inert ?? false)).toEqual(Array(2).fill(expected === "ended"));
 });
 
 test("a quick connection needs no word", () => {
@@ -122,9 +125,9 @@ test("a page that failed says so in plain words in production", () => {
   expect(document.querySelector("pre")).toBeNull();
 });
 
-test("in debug mode it shows the traceback, as text", () => {
+test("in debug mode it shows what is wrong, as text", async () => {
   notices.show(failedPage("<b>bad</b>", "Traceback…\n  <img src=x>"));
-  expect(document.querySelector("pre")?.textContent).toBe("Traceback…\n  <img src=x>");
+  await vi.dynamicImportSettled();
   expect(alert()?.querySelector("code")?.textContent).toBe("ValueError: <b>bad</b>");
   expect(alert()?.querySelector("b, img")).toBeNull();
 });
@@ -152,6 +155,8 @@ test.each([
   "unknown",
   "gone",
   "invalid-kernel-id",
+  "no-such-page",
+  "operator",
 ])("%s has words of its own", (reason) => {
   expect(wordsForEnd(reason).title).not.toBe(wordsForEnd("closed").title);
 });
@@ -159,3 +164,11 @@ test.each([
 test.each(["closed", "", "constructor", "__proto__", "a-reason-of-tomorrow"])("%o gets general words", (reason) => {
   expect(wordsForEnd(reason).title).toBe("This session has ended");
 });
+
+test.each(["expired", "unknown", "gone", "foreign-session"])(
+  "%s: a server that was restarted does not know it",
+  (reason) => {
+    expect(wordsForEnd(reason).title).toBe("This session is no longer there");
+    expect(wordsForEnd(reason).text).toContain("may have been restarted");
+  },
+);

@@ -1,9 +1,11 @@
 /** A kernel at the other end of a connection, that holds widgets and does what a test says. */
 import type { KernelMessage } from "@jupyterlab/services";
 import { deserialize, serialize } from "@jupyterlab/services/lib/kernel/serialize";
-import type { Connection } from "../../src/connection/link";
-import type { PageSession } from "../../src/page/session";
+import type { Beginning } from "../../src/connection/stream";
+import type { PageSession, SessionOptions } from "../../src/page/session";
 import { message } from "./messages";
+
+const V1 = "v1.kernel.websocket.jupyter.org";
 
 interface Content {
   comm_id: string;
@@ -15,6 +17,10 @@ export class FakeKernel {
   run = "run-1";
   error: { ename: string; evalue: string; traceback: string | null } | null = null;
   roots: string[] = [];
+  namedRoots: Record<string, string[]> = {};
+  /** What the page looks like. */
+  page: Record<string, unknown> = {};
+  console: string | undefined;
   /** Widget id to state. */
   readonly widgets = new Map<string, Record<string, unknown>>();
   /** Updates and custom messages that came from the page, in order. */
@@ -26,32 +32,33 @@ export class FakeKernel {
   requested: () => void = () => {};
   /** Whether nothing that is said reaches the kernel. */
   deaf = false;
-  /** How often the page has given a connection up. */
-  drops = 0;
   /** How often the page has shown what came over a connection. */
   shown = 0;
   #session: PageSession | null = null;
   #control = "";
+  #page = "";
+
+  /** The page's way to it. */
+  readonly stream: SessionOptions["stream"] = {
+    send: (frame) => {
+      const session = this.#session;
+      if (session === null) return false;
+      // As on a network: nothing comes back within the call.
+      const said = deserialize(frame, V1);
+      queueMicrotask(() => this.#session === session && this.#heard(said));
+      return true;
+    },
+    isOnItsWay: () => false,
+    keep: { messages: 100, bytes: 100_000, ms: 30_000 },
+    shown: () => {
+      this.shown += 1;
+    },
+  };
 
   /** Connect the page. */
-  connect(session: PageSession): void {
+  connect(session: PageSession, beginning: Beginning = "new"): void {
     this.#session = session;
-    const connection: Connection = {
-      protocol: "",
-      send: (frame) => {
-        // As on a network: nothing comes back within the call.
-        const said = deserialize(frame as unknown as ArrayBuffer, "");
-        queueMicrotask(() => this.#session === session && this.#heard(said));
-        return true;
-      },
-      drop: () => {
-        this.drops += 1;
-      },
-      shown: () => {
-        this.shown += 1;
-      },
-    };
-    session.opened(connection);
+    session.opened(beginning);
   }
 
   /** Cut the page off. What it had said and was not heard yet is lost. */
@@ -61,9 +68,13 @@ export class FakeKernel {
     session?.lost();
   }
 
-  add(id: string, name: string, state: Record<string, unknown> = {}): void {
+  add(
+    id: string,
+    name: string,
+    state: Record<string, unknown> = {},
+    module = name.startsWith("Layout") ? "@jupyter-widgets/base" : "@jupyter-widgets/controls",
+  ): void {
     const view = name.replace(/Model$/, "View");
-    const module = name.startsWith("Layout") ? "@jupyter-widgets/base" : "@jupyter-widgets/controls";
     this.widgets.set(id, {
       _model_name: name,
       _model_module: module,
@@ -81,10 +92,29 @@ export class FakeKernel {
     this.say("comm_msg", { comm_id: id, data: { method: "update", state, buffer_paths: [] } });
   }
 
+  /** The app's changed code can't be loaded, or can be again. */
+  code(error: object | null): void {
+    this.say("comm_msg", { comm_id: this.#page, data: { code_error: error } });
+  }
+
+  /** The page is to look different from now on. */
+  changePage(page: Record<string, unknown>): void {
+    this.tellPage({ method: "page", page });
+  }
+
+  /** Answer once more, with what is to be shown now. */
+  showAgain(): void {
+    const { run, roots } = this;
+    this.tellPage({ run, status: "ok", roots, page: {} });
+  }
+
+  tellPage(data: Record<string, unknown>): void {
+    this.say("comm_msg", { comm_id: this.#page, data });
+  }
+
   say(type: string, content: object, parent: object = {}, more: object = {}): void {
-    this.#session?.frame(
-      serialize(message(type, content, { channel: "iopub", parent_header: parent, ...more })) as string,
-    );
+    const said = message(type, content, { channel: "iopub", parent_header: parent, ...more });
+    this.#session?.frame(serialize(said, V1) as ArrayBuffer);
   }
 
   #heard(said: KernelMessage.IMessage): void {
@@ -100,8 +130,26 @@ export class FakeKernel {
   #opened({ comm_id, target_name }: Content): void {
     if (target_name === "jupyter.widget.control") this.#control = comm_id;
     if (target_name !== "solara_ctx.page") return;
-    const { run, roots, error } = this;
-    this.say("comm_msg", { comm_id, data: error ? { run, status: "error", error } : { run, status: "ok", roots } });
+    const { run, roots, error, console, page, namedRoots: named_roots } = this;
+    const answer = error ? { status: "error", error } : { status: "ok", roots, named_roots };
+    this.#page = comm_id;
+    this.say("comm_msg", { comm_id, data: { run, page, ...answer, console } });
+  }
+
+  /** A widget shows what is printed, from now on. */
+  print(id: string, text: string): void {
+    this.console = id;
+    const outputs = [{ output_type: "stream", name: "stdout", text }];
+    this.add(id, "OutputModel", { outputs }, "@jupyter-widgets/output");
+    this.say(
+      "comm_open",
+      { comm_id: id, target_name: "jupyter.widget", data: { state: this.widgets.get(id) } },
+      {},
+      {
+        metadata: { version: "2.1.0" },
+      },
+    );
+    this.say("comm_msg", { comm_id: this.#page, data: { run: this.run, console: id } });
   }
 
   #commMessage({ comm_id, data }: Content, header: object): void {

@@ -1,8 +1,6 @@
 import type { KernelMessage } from "@jupyterlab/services";
 import { deserialize, serialize } from "@jupyterlab/services/lib/kernel/serialize";
 import { beforeEach, expect, test, vi } from "vitest";
-import type { Connection } from "../../src/connection/link";
-import { HELD_MESSAGES, HELD_MS } from "../../src/page/held";
 import { exactBuffers, KernelSocket } from "../../src/page/kernelsocket";
 import { message, update } from "./messages";
 
@@ -10,27 +8,28 @@ const V1 = "v1.kernel.websocket.jupyter.org";
 const greeting = () => message("comm_open", { comm_id: "p", target_name: "page", data: {} });
 
 let now: number;
+let stream: FakeStream;
 let socket: KernelSocket;
 let face: WebSocket;
 let received: KernelMessage.IMessage[];
 let asked: string[];
 
-/** A connection that keeps what is sent. */
-class FakeConnection implements Connection {
-  readonly frames: (string | ArrayBuffer)[] = [];
+/** A stream that keeps what is sent. */
+class FakeStream {
+  frames: ArrayBuffer[] = [];
   up = true;
-  readonly protocol: string;
-  constructor(protocol = "") {
-    this.protocol = protocol;
-  }
-  send(frame: string | ArrayBuffer): boolean {
+  readonly onTheWay = new Set<string>();
+  readonly keep = { messages: 5, bytes: 10_000, ms: 1000 };
+  send(frame: ArrayBuffer): boolean {
     if (this.up) this.frames.push(frame);
     return this.up;
   }
-  drop(): void {}
-  shown(): void {}
-  get ids(): string[] {
-    return this.frames.map((frame) => deserialize(frame as ArrayBuffer, this.protocol).header.msg_id);
+  isOnItsWay(id: string): boolean {
+    return this.onTheWay.has(id);
+  }
+  /** The ids of what was sent since this was asked for last. */
+  sent(): string[] {
+    return this.frames.splice(0).map((frame) => deserialize(frame, V1).header.msg_id);
   }
 }
 
@@ -38,7 +37,9 @@ beforeEach(() => {
   now = 0;
   received = [];
   asked = [];
+  stream = new FakeStream();
   socket = new KernelSocket(
+    stream,
     () => now,
     (it) => it.header.msg_type === "comm_open",
     (id) => asked.push(id),
@@ -53,13 +54,14 @@ function send(...messages: KernelMessage.IMessage[]): string[] {
   return messages.map((it) => it.header.msg_id);
 }
 
-function idle(parent: string): string {
-  const status = message(
-    "status",
-    { execution_state: "idle" },
-    { channel: "iopub", parent_header: { msg_id: parent } },
+function framed(it: KernelMessage.IMessage): ArrayBuffer {
+  return serialize(it, V1) as ArrayBuffer;
+}
+
+function idle(parent: string): ArrayBuffer {
+  return framed(
+    message("status", { execution_state: "idle" }, { channel: "iopub", parent_header: { msg_id: parent } }),
   );
-  return serialize(status) as string;
 }
 
 /** The ids of the messages that were given an "idle", in order. */
@@ -73,150 +75,191 @@ test("it opens once, however often connections come and go, and never closes", (
   const onclose = vi.fn();
   Object.assign(face, { onopen, onclose, onerror: onclose });
   for (let i = 0; i < 3; i++) {
-    socket.opened(new FakeConnection(), i > 0);
+    socket.begins(i > 0);
+    socket.lost();
+    socket.resumes();
     socket.lost();
   }
   expect(onopen).toHaveBeenCalledOnce();
   expect(onclose).not.toHaveBeenCalled();
 });
 
-test.each(["", V1])("messages are framed for the connection of the moment: %o", (protocol) => {
-  const connection = new FakeConnection(protocol);
-  socket.opened(connection, false);
-  expect(face.protocol).toBe(protocol);
-  const ids = send(update(1));
-  expect(connection.ids).toEqual(ids);
-  expect(typeof connection.frames[0]).toBe(protocol ? "object" : "string");
+test("messages are framed for the stream", () => {
+  socket.begins(false);
+  expect(face.protocol).toBe(V1);
+  expect(send(update(1))).toEqual(stream.sent());
 });
 
-test("what is done while there is no connection is sent once, to the same run", () => {
-  socket.opened(new FakeConnection(), false);
+test("what is done while there is no connection is sent once, when it is back", () => {
+  socket.begins(false);
   socket.lost();
   const ids = send(update(1), update(2));
-  const second = new FakeConnection();
-  socket.opened(second, true);
-  expect(second.ids).toEqual([]);
-  expect(socket.deliver()).toBe(0);
-  expect(second.ids).toEqual(ids);
+  expect(stream.sent()).toEqual([]);
+  expect(socket.isComplete).toBe(true);
+  socket.resumes();
+  expect(stream.sent()).toEqual(ids);
   socket.lost();
-  const third = new FakeConnection();
-  socket.opened(third, true);
-  socket.deliver();
-  expect(third.ids).toEqual([]);
+  socket.resumes();
+  expect(stream.sent()).toEqual([]);
 });
 
-test("what was sent to a connection that died is never sent again", () => {
-  const first = new FakeConnection();
-  socket.opened(first, false);
-  const ids = send(update(1));
+test("what is too old by now, or was too much, is missing", () => {
+  socket.begins(false);
   socket.lost();
-  const second = new FakeConnection();
-  socket.opened(second, true);
-  socket.deliver();
-  expect(first.ids).toEqual(ids);
-  expect(second.ids).toEqual([]);
+  send(update(1));
+  now = stream.keep.ms + 1;
+  expect(socket.isComplete).toBe(false);
+  socket.resumes();
+  expect(stream.sent()).toEqual([]);
+  expect(socket.isComplete).toBe(true);
+  socket.lost();
+  send(...Array.from({ length: stream.keep.messages + 1 }, (_, i) => update(i)));
+  expect(socket.isComplete).toBe(false);
+  socket.resumes();
+  expect(stream.sent()).toHaveLength(stream.keep.messages);
+  expect(socket.isComplete).toBe(true);
 });
 
-test("what the kernel will not answer any more is told idle, so that nobody waits for it", () => {
-  socket.opened(new FakeConnection(), false);
+test("a stream that goes on before it is known where it leads to passes greetings only", () => {
+  socket.begins(true);
+  socket.lost();
+  const [held] = send(update(1)) as [string];
+  socket.resumes();
+  const [greeted] = send(greeting()) as [string];
+  expect(stream.sent()).toEqual([greeted]);
+  socket.deliver();
+  expect(stream.sent()).toEqual([held]);
+});
+
+test("a new stream to the same run gets what was held, once that is known", () => {
+  socket.begins(false);
+  socket.lost();
+  const ids = send(update(1), update(2));
+  socket.begins(true);
+  expect(stream.sent()).toEqual([]);
+  socket.deliver();
+  expect(stream.sent()).toEqual(ids);
+});
+
+test("a stream that goes on owes its answers still", () => {
+  socket.begins(false);
+  const [answered] = send(update(1)) as [string];
+  socket.lost();
+  socket.resumes();
+  expect(released()).toEqual([]);
+  socket.frame(idle(answered));
+  expect(released()).toEqual([answered]);
+  socket.begins(true);
+  expect(released()).toEqual([answered]);
+});
+
+test("where something is missing, what was seen is told idle; what is on its way is awaited", () => {
+  socket.begins(false);
+  const [seen, resent] = send(update(1), update(2)) as [string, string];
+  stream.onTheWay.add(resent);
+  socket.lost();
+  socket.resumes();
+  socket.missed();
+  expect(released()).toEqual([seen]);
+});
+
+test("what was sent on a stream that ended is never sent again, and told idle, so that nobody waits for it", () => {
+  socket.begins(false);
   const [answered, unanswered] = send(update(1), update(2)) as [string, string];
   socket.frame(idle(answered));
   received.length = 0;
+  stream.sent();
   socket.lost();
+  socket.begins(true);
+  socket.deliver();
+  expect(stream.sent()).toEqual([]);
   expect(released()).toEqual([unanswered]);
 });
 
-test("nothing is released twice", () => {
-  socket.opened(new FakeConnection(), false);
-  const ids = send(update(1));
-  socket.lost();
-  socket.opened(new FakeConnection(), true);
-  socket.lost();
-  expect(released()).toEqual(ids);
+test("what the stream drops is told idle, once", () => {
+  socket.begins(false);
+  const [dropped] = send(update(1), update(2)) as [string, string];
+  socket.dropped([dropped, "unknown"]);
+  socket.dropped([dropped]);
+  expect(released()).toEqual([dropped]);
 });
 
 test("to another run nothing is sent, and everything is released", () => {
-  socket.opened(new FakeConnection(), false);
+  socket.begins(false);
   socket.lost();
   const ids = send(update(1), update(2));
-  const second = new FakeConnection();
-  socket.opened(second, true);
-  expect(socket.discard()).toBe(2);
-  expect(second.ids).toEqual([]);
+  socket.begins(true);
+  socket.discard();
+  expect(stream.sent()).toEqual([]);
   expect(released()).toEqual(ids);
   const later = send(update(3));
-  expect(second.ids).toEqual(later);
+  expect(stream.sent()).toEqual(later);
 });
 
 test("while nothing is shown there is nothing to decide: what was held is released, and all messages pass", () => {
-  socket.opened(new FakeConnection(), false);
+  socket.begins(false);
   socket.lost();
   const held = send(update(1));
-  const second = new FakeConnection();
-  socket.opened(second, false);
+  socket.begins(false);
   expect(released()).toEqual(held);
   const ids = send(update(2));
-  expect(second.ids).toEqual(ids);
+  expect(stream.sent()).toEqual(ids);
 });
 
 test("what is too old is released instead of sent", () => {
-  socket.opened(new FakeConnection(), false);
+  socket.begins(false);
   socket.lost();
   const old = send(update(1));
-  now = HELD_MS + 1;
+  now = stream.keep.ms + 1;
   const young = send(update(2));
-  const second = new FakeConnection();
-  socket.opened(second, true);
-  expect(socket.deliver()).toBe(1);
-  expect(second.ids).toEqual(young);
+  socket.begins(true);
+  socket.deliver();
+  expect(stream.sent()).toEqual(young);
   expect(released()).toEqual(old);
 });
 
 test("what there is no room for is released at once", () => {
-  socket.opened(new FakeConnection(), false);
+  socket.begins(false);
   socket.lost();
-  send(...Array.from({ length: HELD_MESSAGES }, (_, i) => update(i)));
+  send(...Array.from({ length: stream.keep.messages }, (_, i) => update(i)));
   expect(released()).toEqual([]);
   const refused = send(update("one too many"));
   expect(released()).toEqual(refused);
 });
 
-test("a greeting passes before it is known what the connection leads to, and is never held", () => {
-  socket.opened(new FakeConnection(), false);
+test("a greeting passes before it is known what the stream leads to, and is never held", () => {
+  socket.begins(false);
   socket.lost();
   send(greeting());
-  const second = new FakeConnection();
-  socket.opened(second, true);
+  socket.begins(true);
   send(update(1));
   const ids = send(greeting());
-  expect(second.ids).toEqual(ids);
+  expect(stream.sent()).toEqual(ids);
 });
 
 test("a message to a socket that is on its way down waits for the next one", () => {
-  const first = new FakeConnection();
-  socket.opened(first, false);
-  first.up = false;
+  socket.begins(false);
+  stream.up = false;
   const ids = send(update(1));
   socket.lost();
-  const second = new FakeConnection();
-  socket.opened(second, true);
-  socket.deliver();
-  expect(second.ids).toEqual(ids);
+  stream.up = true;
+  socket.resumes();
+  expect(stream.sent()).toEqual(ids);
 });
 
 test.each(["dead", "restarting"])("the kernel's %o is left to the end of the connection to say", (execution_state) => {
-  socket.opened(new FakeConnection(), false);
-  socket.frame(serialize(message("status", { execution_state }, { channel: "iopub" })));
+  socket.begins(false);
+  socket.frame(framed(message("status", { execution_state }, { channel: "iopub" })));
   expect(received).toEqual([]);
 });
 
 test("a frame that cannot be read is reported and skipped", () => {
   const error = vi.spyOn(console, "error").mockImplementation(() => {});
-  socket.opened(new FakeConnection(), false);
-  socket.frame("no json");
+  socket.begins(false);
+  socket.frame(new ArrayBuffer(0));
   socket.frame(new ArrayBuffer(3));
   expect(error).toHaveBeenCalledTimes(2);
-  socket.frame(serialize(update(1)));
+  socket.frame(framed(update(1)));
   expect(received).toHaveLength(1);
 });
 
@@ -225,8 +268,8 @@ test("a message that its reader refuses is reported and skipped", () => {
   face.onmessage = () => {
     throw new Error("not valid");
   };
-  socket.opened(new FakeConnection(), false);
-  socket.frame(serialize(update(1)));
+  socket.begins(false);
+  socket.frame(framed(update(1)));
   expect(error).toHaveBeenCalledOnce();
 });
 
@@ -237,15 +280,10 @@ test("of a view into a larger buffer only the view travels", () => {
   expect(sizes).toEqual([[2, 3], [1, 2, 3, 4, 5], [5]]);
 });
 
-test("it tells what is sent or held, and knows whether an answer is awaited", () => {
-  socket.opened(new FakeConnection(), false);
-  const [first = "", second = ""] = send(update(1), update(2));
-  socket.frame(idle(first));
-  expect(socket.isAwaited).toBe(true);
-  socket.frame(idle(second));
-  expect(socket.isAwaited).toBe(false);
+test("it tells what is sent or held", () => {
+  socket.begins(false);
+  const sent = send(update(1), update(2));
   socket.lost();
-  const [third] = send(update(3));
-  expect(socket.isAwaited).toBe(false);
-  expect(asked).toEqual([first, second, third]);
+  const held = send(update(3));
+  expect(asked).toEqual([...sent, ...held]);
 });

@@ -10,13 +10,13 @@ beforeEach(() => {
   vi.spyOn(document.head, "append").mockImplementation((link) => (link as Node).dispatchEvent(new Event("load")));
 });
 
-async function rendered(mimeType: string, data: string): Promise<HTMLElement> {
+async function rendered(mimeType: string, data: string | Record<string, unknown>): Promise<HTMLElement> {
   const manager: { renderMime?: RenderMimeRegistry } = {};
   await outputModule(manager as unknown as WidgetManager);
   const registry = manager.renderMime;
   if (!registry) throw new Error("nothing renders");
   const renderer = registry.clone({ sanitizer: new Sanitizer() }).createRenderer(mimeType);
-  await renderer.renderModel(registry.createModel({ data: { [mimeType]: data }, trusted: true }));
+  await renderer.renderModel(registry.createModel({ data: { [mimeType]: data as string }, trusted: true }));
   return renderer.node;
 }
 
@@ -54,4 +54,10 @@ test("the registry is made once", async () => {
   expect(registry).toBeInstanceOf(RenderMimeRegistry);
   await outputModule(manager);
   expect(manager.renderMime).toBe(registry);
+});
+
+test("JSON is text, and a script is a word about it", async () => {
+  expect((await rendered("application/json", { a: 1 })).textContent).toBe('{\n  "a": 1\n}');
+  expect((await rendered("application/javascript", "document.title = 'ran'")).textContent).toContain("do not run");
+  expect(document.title).toBe("");
 });

@@ -1,23 +1,24 @@
 /** The page against a scripted kernel: Jupyter's real connection, manager and controls in between. */
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import type { Connection } from "../../src/connection/link";
 import type { PageResult } from "../../src/connection/state";
 import { sayHello } from "../../src/hello";
-import { Roots } from "../../src/page/roots";
+import { AllRoots } from "../../src/page/roots";
 import { PageSession } from "../../src/page/session";
+import { findPlaces } from "../../src/places";
 import { FakeKernel } from "./fakekernel";
 
 const caughtUp = vi.fn<(page: PageResult) => void>();
+const look = { change: vi.fn() };
 let lifetime: AbortController;
 let root: HTMLElement;
 let kernel: FakeKernel;
 let session: PageSession;
-let hello: boolean;
 
 beforeEach(() => {
   lifetime = new AbortController();
-  document.body.innerHTML = '<div id="solara-app"></div>';
-  root = document.getElementById("solara-app") as HTMLElement;
+  document.body.innerHTML = '<div data-solara-root></div><div data-solara-root="side"></div>';
+  const places = findPlaces(document);
+  root = places.root;
   caughtUp.mockReset();
   kernel = new FakeKernel();
   kernel.add("layout", "LayoutModel");
@@ -26,10 +27,18 @@ beforeEach(() => {
   kernel.add("button", "ButtonModel", { description: "Go", layout: "IPY_MODEL_layout" });
   kernel.add("box", "VBoxModel", { children: ["label", "text", "button"].map((it) => `IPY_MODEL_${it}`) });
   kernel.roots = ["box"];
-  const config = { baseUrl: "/sub/", kernelId: "k", pageId: "p", debug: false };
-  hello = false;
-  const greeted = (connection: Connection) => (hello ? sayHello(connection, config) : undefined);
-  session = new PageSession({ config, root, signal: lifetime.signal, greeted, caughtUp });
+  const config = {
+    baseUrl: "/sub/",
+    kernelId: "k",
+    pageId: "p",
+    debug: false,
+    widgetsCdn: null,
+    look: {},
+    pages: ["/report"],
+  };
+  const { signal } = lifetime;
+  look.change.mockReset();
+  session = new PageSession({ config, places, look, signal, stream: kernel.stream, caughtUp });
 });
 afterEach(() => lifetime.abort());
 
@@ -59,11 +68,14 @@ test("the roots are shown, with all state from one message", async () => {
 });
 
 test("what was asked before the page's program was there is not asked again", async () => {
-  hello = true;
-  await connect();
+  const said: ArrayBuffer[] = [];
+  session.greeted(sayHello((frame) => said.push(frame), { pageId: "p" }));
+  await untilCaughtUp(() => {
+    kernel.connect(session);
+    for (const frame of said) kernel.stream.send(frame, "");
+  });
   expect(label()).toBe("one");
   expect(kernel.requests).toBe(1);
-  hello = false;
   kernel.cut();
   kernel.set("label", { value: "after" });
   await connect();
@@ -81,7 +93,6 @@ test("the page is busy until the answer has been acted upon", async () => {
   await vi.waitFor(() => expect(kernel.heard).toHaveLength(1));
   expect(busy()).toBe(true);
   kernel.cut();
-  await vi.waitFor(() => expect(busy()).toBe(false));
   root.querySelector("button")?.click();
   expect(busy()).toBe(true); // it waits for a connection
   kernel.answers = true;
@@ -230,9 +241,9 @@ test("an id that went and came back is a new widget", async () => {
 
 test("of several pages that come while one is being shown, only the last is shown", async () => {
   let release = () => {};
-  const shown: (readonly string[])[] = [];
-  vi.spyOn(Roots.prototype, "show").mockImplementation(async (ids) => {
-    shown.push(ids);
+  const shown: unknown[] = [];
+  vi.spyOn(AllRoots.prototype, "show").mockImplementation(async (ids) => {
+    shown.push(ids.main);
     if (shown.length === 1) await new Promise<void>((resolve) => (release = resolve));
   });
   kernel.connect(session);
@@ -383,6 +394,7 @@ test("a widget that the kernel closes goes from the page", async () => {
 });
 
 test("a widget of an unknown module says which one is missing, in place", async () => {
+  vi.stubGlobal("fetch", async () => Response.json({ modules: {} }));
   kernel.add("map", "MapModel", {
     _model_module: "jupyter-leaflet",
     _view_module: "jupyter-leaflet",
@@ -391,31 +403,66 @@ test("a widget of an unknown module says which one is missing, in place", async 
   });
   kernel.roots = ["label", "map"];
   await connect();
-  expect(root.querySelector(".solara-missing")?.textContent).toContain("(Map)");
+  expect(root.querySelector(".solara-missing")?.textContent).toContain("Map can't be shown");
   expect(root.querySelector(".solara-missing code")?.textContent).toBe("jupyter-leaflet ^0.19");
   kernel.cut();
   await connect();
   expect(root.querySelectorAll(".solara-missing")).toHaveLength(1);
 });
 
-test("a connection that died in silence is given up when somebody comes back; a busy kernel's is not", async () => {
+test("a stream that goes on shows at once that it does, and asks for nothing", async () => {
   await connect();
-  vi.useFakeTimers({ shouldAdvanceTime: true });
-  vi.advanceTimersByTime(60_000);
-  kernel.answers = false;
-  root.querySelector("button")?.click(); // the kernel works on this
-  session.check();
-  vi.advanceTimersByTime(60_000);
-  expect(kernel.drops).toBe(0);
+  const element = root.firstElementChild;
   kernel.cut();
-  kernel.answers = true;
+  caughtUp.mockReset();
+  kernel.connect(session, "resumed");
+  expect(caughtUp.mock.calls).toEqual([[{ status: "ok" }]]);
+  expect(kernel.requests).toBe(1);
+  expect(root.firstElementChild).toBe(element);
+  kernel.set("label", { value: "two" });
+  await vi.waitFor(() => expect(label()).toBe("two"));
+});
+
+test("a stream with a gap takes the state of everything, and keeps what is on the screen", async () => {
   await connect();
-  kernel.answers = false;
-  vi.advanceTimersByTime(60_000);
-  session.check();
-  vi.advanceTimersByTime(60_000);
-  expect(kernel.drops).toBe(1);
+  const element = root.firstElementChild;
+  kernel.cut();
+  kernel.set("label", { value: "missed" });
+  root.querySelector("button")?.click();
+  await untilCaughtUp(() => kernel.connect(session, "gap"));
+  expect(label()).toBe("missed");
+  expect(kernel.requests).toBe(2);
+  expect(root.firstElementChild).toBe(element);
+  expect(kernel.heard).toHaveLength(1);
+});
+
+test("a page whose changes were not sent takes those of the kernel, and hears of others again", async () => {
+  await connect();
+  kernel.cut();
+  vi.useFakeTimers({ shouldAdvanceTime: true });
+  type("mine");
+  vi.advanceTimersByTime(31_000); // for longer than it is kept
+  Object.assign(kernel.widgets.get("text") ?? {}, { value: "the kernel's" });
+  await untilCaughtUp(() => kernel.connect(session, "resumed"));
   vi.useRealTimers();
+  expect(input().value).toBe("the kernel's");
+  expect(kernel.requests).toBe(2);
+  const data = { method: "echo_update", state: { value: "theirs" }, buffer_paths: [] };
+  kernel.say("comm_msg", { comm_id: "text", data }, { msg_id: "of another page" });
+  await vi.waitFor(() => expect(input().value).toBe("theirs"));
+});
+
+test("what comes to the screen while there is no connection is not called up to date", async () => {
+  let release = () => {};
+  vi.spyOn(AllRoots.prototype, "show").mockImplementation(() => new Promise<void>((resolve) => (release = resolve)));
+  kernel.connect(session);
+  await vi.waitFor(() => expect(AllRoots.prototype.show).toHaveBeenCalled());
+  kernel.cut();
+  release();
+  await new Promise((resolve) => setTimeout(resolve));
+  expect(caughtUp).not.toHaveBeenCalled();
+  kernel.connect(session, "resumed");
+  expect(caughtUp).toHaveBeenCalledOnce();
 });
 
 test("an answer that is not understood is reported and changes nothing", async () => {
@@ -431,4 +478,101 @@ test("a root that does not exist is an error that is shown, not an empty page", 
   kernel.roots = ["nobody"];
   kernel.connect(session);
   await vi.waitFor(() => expect(caughtUp.mock.lastCall?.[0].status).toBe("error"));
+});
+
+test("code that fails is told of, until it can be loaded, or the page asks anew", async () => {
+  const error = { ename: "SyntaxError", evalue: "", traceback: null };
+  const alert = () => document.querySelector('[role="alert"]');
+  await connect();
+  kernel.code(error);
+  await vi.waitFor(() => expect(alert()?.textContent).toContain("SyntaxError"));
+  kernel.code(null);
+  await vi.waitFor(() => expect(alert()).toBeNull());
+  kernel.code(error);
+  await vi.waitFor(() => expect(alert()).not.toBeNull());
+  kernel.cut();
+  await connect();
+  expect(alert()).toBeNull();
+  expect(label()).toBe("one");
+});
+
+test("whoever types into a page stays there when another run of it is shown, also after one that failed", async () => {
+  await connect();
+  input().value = "ab cd";
+  input().focus();
+  input().setSelectionRange(1, 3);
+  for (const run of ["run-2", "run-3"]) {
+    kernel.cut();
+    kernel.run = run;
+    kernel.error = run === "run-2" ? { ename: "ValueError", evalue: "", traceback: null } : null;
+    await connect();
+  }
+  expect(document.activeElement).toBe(input());
+});
+
+test("what has a name goes to its place, and leaves it again", async () => {
+  const side = document.querySelector("[data-solara-root=side]") as HTMLElement;
+  kernel.roots = ["label"];
+  kernel.namedRoots = { side: ["button"] };
+  await connect();
+  expect([root, side].map((it) => it.textContent)).toEqual(["one", "Go"]);
+  kernel.cut();
+  kernel.run = "run-2";
+  kernel.roots = ["button"];
+  kernel.namedRoots = {};
+  await connect();
+  expect([root, side].map((it) => it.textContent)).toEqual(["Go", ""]);
+});
+
+test("a place that the page does not have is an error that is shown", async () => {
+  vi.spyOn(console, "error").mockImplementation(() => {});
+  kernel.namedRoots = { bottom: ["button"] };
+  await connect();
+  expect(caughtUp.mock.lastCall?.[0]).toMatchObject({
+    status: "error",
+    error: { evalue: expect.stringContaining('data-solara-root="bottom"') },
+  });
+});
+
+test("what the page looks like comes with the answer, and later by itself", async () => {
+  kernel.page = { title: "Report", theme: "dark" };
+  await connect();
+  expect(look.change.mock.lastCall).toEqual([{ title: "Report", theme: "dark" }]);
+  kernel.changePage({ title: "3 new", other: 7 });
+  await vi.waitFor(() => expect(look.change.mock.lastCall).toEqual([{ title: "3 new" }]));
+  expect(caughtUp).toHaveBeenCalledOnce();
+});
+
+test("a page that has failed has a title, too", async () => {
+  kernel.page = { title: "Report" };
+  kernel.error = { ename: "ValueError", evalue: "", traceback: null };
+  await connect();
+  expect(look.change.mock.lastCall).toEqual([{ title: "Report" }]);
+});
+
+test("a link to another page of the app asks the kernel for it, which shows it", async () => {
+  vi.spyOn(window, "scrollTo").mockImplementation(() => {});
+  history.replaceState(null, "", "/sub/");
+  await connect();
+  const link = Object.assign(document.createElement("a"), { href: "/sub/report?x=1" });
+  root.append(link);
+  link.click();
+  await vi.waitFor(() => expect(kernel.heard).toEqual([{ method: "navigate", path: "/report", query: "x=1" }]));
+  expect(location.pathname).toBe("/sub/report");
+  kernel.tellPage({ method: "navigated", path: "/report", query: "x=1" });
+  kernel.roots = ["button"];
+  await untilCaughtUp(() => kernel.showAgain());
+  expect(root.textContent).toContain("Go");
+  expect(document.activeElement).toBe(root);
+});
+
+test("the kernel goes to another page by itself, of this app only", async () => {
+  history.replaceState(null, "", "/sub/");
+  await connect();
+  const error = vi.spyOn(console, "error").mockImplementation(() => {});
+  kernel.tellPage({ method: "navigated", path: "//elsewhere.test/", query: "" });
+  await vi.waitFor(() => expect(error).toHaveBeenCalled());
+  expect(location.pathname).toBe("/sub/");
+  kernel.tellPage({ method: "navigated", path: "/report", query: "" });
+  await vi.waitFor(() => expect(location.pathname).toBe("/sub/report"));
 });

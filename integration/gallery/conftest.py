@@ -1,0 +1,62 @@
+"""The gallery of examples/, served once for all of its tests as its users serve it."""
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Page
+
+from integration.support.server import ServerProcess
+
+Visit = Callable[[str], Awaitable[Page]]
+Shot = Callable[[Page], Awaitable[None]]
+Provokes = Callable[[str], None]
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def gallery(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServerProcess]:
+    """The server; its log must hold no trouble."""
+    log = tmp_path_factory.mktemp("gallery") / "server.log"
+    server = ServerProcess(("solara_ctx", "run", "examples/gallery.py", "--port", "0"), log)
+    try:
+        await server.ready("/readyz")
+        yield server
+    finally:
+        await server.stop()
+        print(server.log_text())
+    assert server.complaints() == []
+
+
+@pytest.fixture
+def visit(gallery: ServerProcess, browse: Callable[[], Awaitable[Page]]) -> Visit:
+    """Open a page of the gallery, in a browser session of its own."""
+
+    async def open_page(path: str) -> Page:
+        page = await browse()
+        await page.goto(f"{gallery.url}{path}")
+        return page
+
+    return open_page
+
+
+@pytest.fixture
+def provokes(gallery: ServerProcess) -> Provokes:
+    """Tell the name of an error that the test is about: its traceback in the server's log is no trouble."""
+    return gallery.provoked.add
+
+
+@pytest.fixture
+def shot(request: pytest.FixtureRequest) -> Shot:
+    """Keep a picture of a page, under the test's name, for people to look at: where SOLARA_CTX_SCREENSHOTS names a
+    folder.
+    """
+
+    async def take(page: Page) -> None:
+        folder = os.environ.get("SOLARA_CTX_SCREENSHOTS")
+        if folder:
+            name = "".join(letter if letter.isalnum() else "-" for letter in request.node.name).strip("-")
+            await page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+
+    return take

@@ -1,0 +1,165 @@
+"""What plotly, altair and bqplot keep for the process, per kernel: themes, renderers, the current figure."""
+
+import copy
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import Any
+
+from solara_ctx.jupyter.sever import OF_LIBRARY, sever_observers
+from solara_ctx.patching.per_kernel import KernelAttribute, KernelDict, Values, as_it_is
+from solara_ctx.patching.stack import Patch
+
+
+class _BqplotContext(Values):
+    """One kernel's, empty as upstream's is at first."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            figure=None, figure_registry={}, scales={}, scale_registry={}, last_mark=None, current_key=None
+        )
+
+
+def bqplot_patches(pyplot: ModuleType) -> Sequence[Patch]:
+    """The patches of bqplot's pyplot."""
+    if pyplot._context.keys() != _BqplotContext().keys():
+        raise AttributeError(f"the context of bqplot.pyplot has the keys {sorted(pyplot._context)}")
+    upstream = "bqplot 0.13"
+    return (
+        Patch(
+            target=pyplot,
+            attribute="_context",
+            make=lambda outside: KernelDict(outside, _BqplotContext),
+            why="it keeps the current figure, and those with a key, of the whole process, strongly",
+            upstream=upstream,
+        ),
+        Patch(
+            target=pyplot,
+            attribute="set_context",
+            make=lambda _: _set_context(pyplot),
+            why="it replaces the dictionary, and with it what stands for each kernel's",
+            upstream=upstream,
+        ),
+    )
+
+
+def _set_context(pyplot: Any) -> Callable[[Any], None]:
+    def set_context(context: Any) -> None:
+        """Set what the current context dictionary holds."""
+        pyplot._context.update(context)
+
+    return set_context
+
+
+def plotly_template_patches(templates: ModuleType) -> Sequence[Patch]:
+    """The patch of plotly's default template."""
+    return (_attribute(templates.templates, "_default", "plotly 7", "the theme of all figures, of all pages"),)
+
+
+def plotly_renderer_patches(renderers: ModuleType) -> Sequence[Patch]:
+    """The patches of plotly's default renderer."""
+    return tuple(
+        _attribute(renderers.renderers, name, "plotly 7", "how all figures are shown, on all pages", own)
+        for name, own in (
+            ("_default_name", as_it_is),
+            ("_default_renderers", as_it_is),
+            ("_render_on_display", as_it_is),
+            ("_to_activate", list),
+        )
+    )
+
+
+def plotly_widget_patches(basewidget: ModuleType) -> Sequence[Patch]:
+    """The patch of plotly's figures that are widgets."""
+    return (
+        Patch(
+            target=basewidget.BaseFigureWidget,
+            attribute=OF_LIBRARY,
+            make=lambda _: _cut_figure,
+            why="each part of a figure refers to the one that it is in, and that refers to its parts",
+            upstream="plotly 7",
+            adds=True,
+        ),
+    )
+
+
+def _cut_figure(figure: Any) -> None:
+    parts = [*figure._data_objs, figure._layout_obj, *figure._frame_objs]
+    for part in parts:  # while it grows
+        part._parent = None
+        parts += (inner for inner in part._compound_props.values() if inner is not None)
+        parts += (inner for several in part._compound_array_props.values() for inner in several or ())
+        part._change_callbacks.clear()
+
+
+def altair_widget_patches(jupyter_chart: ModuleType) -> Sequence[Patch]:
+    """The patch of altair's charts that are widgets."""
+    return (
+        Patch(
+            target=jupyter_chart.JupyterChart,
+            attribute=OF_LIBRARY,
+            make=lambda _: _cut_chart,
+            why="a chart's parameters hold the function that observes them, and that holds the chart",
+            upstream="altair 6",
+            adds=True,
+        ),
+    )
+
+
+def _cut_chart(chart: Any) -> None:
+    sever_observers(chart.params)
+    sever_observers(chart.selections)
+
+
+def altair_schema_patches(schemapi: ModuleType) -> Sequence[Patch]:
+    """The patch of altair's validation."""
+    return (
+        Patch(
+            target=schemapi,
+            attribute="validate_jsonschema",
+            make=_validate_jsonschema,
+            why="an error that it raises, and altair catches, holds itself and the frames of all callers",
+            upstream="altair 6",
+        ),
+    )
+
+
+def _validate_jsonschema(original: Callable[..., Any]) -> Callable[..., Any]:
+    def validate_jsonschema(*args: Any, raise_error: bool = True, **options: Any) -> Any:
+        error = original(*args, raise_error=False, **options)
+        if error is None or not raise_error:
+            return error
+        # The original is among the errors that it lists; the copy, which gets the traceback, is not.
+        error = copy.copy(error)
+        try:
+            raise error
+        finally:
+            del error
+
+    return validate_jsonschema
+
+
+def altair_patches(registry: ModuleType) -> Sequence[Patch]:
+    """The patches of altair's registries: of themes, renderers and data transformers."""
+    sample = registry.PluginRegistry()
+    return tuple(
+        _attribute(sample, name, "altair 6", "what is enabled is so for all pages", own)
+        for name, own in (
+            ("_active", as_it_is),
+            ("_active_name", as_it_is),
+            ("_options", dict),
+            ("_global_settings", dict),
+        )
+    )
+
+
+def _attribute(sample: object, name: str, upstream: str, why: str, own: Callable[[Any], Any] = as_it_is) -> Patch:
+    if name not in vars(sample):
+        raise AttributeError(f"a {type(sample).__name__} has no attribute {name!r}")
+    return Patch(
+        target=type(sample),
+        attribute=name,
+        make=lambda _: KernelAttribute(name, own),
+        why=why,
+        upstream=upstream,
+        adds=True,
+    )
