@@ -78,7 +78,7 @@ async def test_a_thread_that_raises(ground: Ground) -> None:
             await incident.click(kind)
             await incident.answers()
             if kind != "SystemExit":  # which is how a thread may end
-                await incident.logged(f"Exception in thread {kind}:", "Traceback", kind)
+                await incident.logged(f"thread '{kind}' of kernel {incident.shown_id} failed", "Traceback", kind)
 
 
 async def test_a_task_that_raises(ground: Ground) -> None:
@@ -279,13 +279,18 @@ async def test_a_hook_that_clings_to_its_kernel(ground: Ground) -> None:
 
 
 async def test_threads_that_outlive_their_page(ground: Ground) -> None:
-    """One goes on to set a widget that is closed; one that makes new ones learns that its kernel is gone."""
+    """One goes on to set a widget that is closed; one that makes new ones learns that its kernel is gone, and ends."""
     async with ground.incident("/outliving/thread") as incident:
         await incident.answers()
+        threads = (await ground.truth())["threads"]
+        assert (threads["outliving update"], threads["outliving make"]) == (1, 1)
         await incident.page.close()
-        await incident.logged(
-            "Exception in thread outliving make", f"ContextClosed: kernel {incident.shown_id} is closed"
-        )
+        await incident.logged(f"kernel {incident.shown_id}: page-closed, taken down")
+
+        async def has_ended() -> bool:
+            return "outliving make" not in (await ground.truth())["threads"]
+
+        await wait_until(has_ended, WAIT_S, "the end of the thread that makes widgets")
         await ground.bystander_answers()
         assert (await ground.truth())["threads"]["outliving update"] == 1
         await ground.control(release=True)

@@ -55,6 +55,8 @@ async def test_each_page_has_its_own_backend(visit: Visit, shot: Shot) -> None:
     await choose(theirs, "Plot in a thread")
     await expect(mine.get_by_text("drawn with svg")).to_be_visible()
     await expect(theirs.get_by_text("drawn with agg")).to_be_visible()
+    for page in (mine, theirs):
+        await expect(page.get_by_role("img")).to_have_count(1)
     await choose(mine, "TkAgg")
     await choose(mine, "Plot in a thread")
     await expect(mine.get_by_text("it would open windows of TkAgg on the server")).to_be_visible()
