@@ -113,7 +113,8 @@ def too_long(attack: Attack) -> tuple[Attack, object]:
     """Of more than 16 KB of headers: refused by us, or by the server's own reader, where they come in several reads."""
 
     async def is_refused(arena: Arena) -> bool:
-        statuses: dict[str, int] = await attack(arena)
+        statuses = await attack(arena)
+        assert isinstance(statuses, dict)
         return statuses["websocket"] == 400 and set(statuses.values()) <= {400, 403}
 
     return is_refused, True
