@@ -283,13 +283,13 @@ def test(arguments: list[str]) -> None:
         env.run("pytest", *arguments, hint=hint, env=variables)
         return
     env.run("coverage", "erase", hint="remove the .coverage* files by hand")
-    covered = [env.python, "-m", "coverage", "run", "-m", "pytest", "-m", "not uncovered and not thorough"]
+    covered: Command = [env.python, "-m", "coverage", "run", "-m", "pytest", "-m", "not uncovered and not thorough"]
     # A process for each file that has some: the leak checks look at the whole process, whatever it has loaded.
     tests = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("test_*.py"))]
     files = [path.relative_to(ROOT) for path in tests if "mark.uncovered" in path.read_text()]
     uncovered = [(env.python, "-m", "pytest", "-q", "-m", "uncovered and not thorough", file) for file in files]
-    unit, browsers = ([(*covered, folder)] for folder in FOLDERS)
-    run_lanes(browsers, [*unit, *uncovered], hint=hint, env=variables)
+    unit, browsers = ((*covered, folder) for folder in FOLDERS)
+    run_lanes([browsers], [unit, *uncovered], hint=hint, env=variables)
     env.run("coverage", "combine", "--quiet", hint="the tests wrote no coverage data: read the lines above")
     env.run("coverage", "report", hint="test the lines and branches that the table names, or take them out")
 
