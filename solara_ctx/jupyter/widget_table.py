@@ -13,6 +13,8 @@ from solara_ctx.weak import WeakBag
 Guarded = Callable[[Callable[[], object], str], object]
 """Does something, and reports under a name what user code raises in it."""
 
+_NONE: frozenset[str] = frozenset()  # each call makes another one, of 216 bytes
+
 
 class WidgetTable:
     """The widgets of one run of a page function.  Safe from any thread; `close...` and `sever...` for one at a time."""
@@ -23,9 +25,9 @@ class WidgetTable:
         self.made: WeakBag[Widget] = WeakBag()
         """Every widget ever made here: one that was closed early may be in a cycle of the user's making, too."""
         # The widgets that no page has made.
-        self._kept: frozenset[str] = frozenset()
+        self._kept = _NONE
         # What no user has made.
-        self._hidden: frozenset[str] = frozenset()
+        self._hidden = _NONE
 
     def __len__(self) -> int:
         return len(self.living)
