@@ -68,6 +68,13 @@ class KernelTasks:
 
     def _forget(self, task: "asyncio.Task[object]") -> None:
         self._running.pop(task, None)
+        if task.cancelled():
+            # Until somebody asks, it keeps the error that has ended it, and with that its frames: in one of them may be
+            # a TaskGroup, which refers to the task.
+            try:
+                task.exception()
+            except asyncio.CancelledError as error:
+                frames.note(error)
 
     def own_generator(self, generator: AsyncGenerator[object, None]) -> None:
         """Close that async generator when the kernel ends, if it is there and open by then.  Loop only."""

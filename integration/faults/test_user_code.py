@@ -15,8 +15,6 @@ from integration.faults.support.raising import RAISES, SECRET
 from integration.support.server import ServerProcess, uvicorn_command
 from integration.support.waiting import wait_until
 
-pytestmark = pytest.mark.uncovered
-
 APP = "integration.faults.support.misbehaving:app"
 ENV = {"SOLARA_KERNEL_CLOSE_TIMEOUT": "1s", "SOLARA_KERNEL_ZOMBIE_AFTER": "4s"}
 OFTEN = {"Exception", "SystemExit", "CancelledError", "RecursionError", "Exiting"}
