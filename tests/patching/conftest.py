@@ -25,3 +25,11 @@ def kernel() -> Iterator[StandInContext]:
         context = StandInContext()
         yield context
         context.close()
+
+
+@pytest.fixture
+def other(kernel: StandInContext) -> Iterator[StandInContext]:
+    """A second kernel."""
+    context = StandInContext(kernel_id="another kernel")
+    yield context
+    context.close()

@@ -26,14 +26,6 @@ OF_IPYMPL = pytest.mark.filterwarnings("ignore:Passing unrecognized arguments to
 figs: Any = _pylab_helpers.Gcf
 
 
-@pytest.fixture
-def other(kernel: StandInContext) -> Iterator[StandInContext]:
-    """A second kernel."""
-    context = StandInContext(kernel_id="another kernel")
-    yield context
-    context.close()
-
-
 @pytest.fixture(autouse=True)
 def _nothing_of_the_process_changes() -> Iterator[None]:
     """Its settings, backend and figures are what they were."""

@@ -1,6 +1,5 @@
 """ipyvue and ipyvuetify: templates, components, modules and the theme, per kernel; and whether they still need it."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +11,6 @@ from ipyvue.ForceLoad import force_load_instance
 
 from solara_ctx import ContextClosed
 from tests.support.kernels import StandInContext, patched
-
-
-@pytest.fixture
-def other(kernel: StandInContext) -> Iterator[StandInContext]:
-    """A second kernel."""
-    context = StandInContext(kernel_id="another kernel")
-    yield context
-    context.close()
 
 
 @pytest.fixture

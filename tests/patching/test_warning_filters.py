@@ -17,14 +17,6 @@ from solara_ctx.patching.warning_filters import KernelWarnings
 from tests.support.kernels import StandInContext
 
 
-@pytest.fixture
-def other(kernel: StandInContext) -> Iterator[StandInContext]:
-    """A second kernel."""
-    context = StandInContext(kernel_id="another kernel")
-    yield context
-    context.close()
-
-
 @pytest.fixture(autouse=True)
 def shown_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is shown goes to sys.stderr, and not to pytest, which records what it can."""
