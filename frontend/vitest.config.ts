@@ -2,7 +2,9 @@ import { defineConfig } from "vitest/config";
 import { standIn } from "./standins.mjs";
 
 export default defineConfig({
-  define: { LAZY_STYLES: JSON.stringify({ icons: "icons.css", output: "output.css", math: "math.css" }) },
+  define: {
+    LAZY_STYLES: JSON.stringify({ icons: "icons.css", output: "output.css", math: "math.css", console: "console.css" }),
+  },
   plugins: [{ name: "stand-ins", enforce: "pre", resolveId: standIn }],
   test: {
     include: ["test/**/*.test.ts"],

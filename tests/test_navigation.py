@@ -102,6 +102,8 @@ async def test_a_page_asks_for_another() -> None:
     [
         {"method": "navigate", "path": "/nowhere"},
         {"method": "navigate", "path": "//elsewhere/x"},
+        {"method": "navigate", "path": "/\ud83d"},
+        {"method": "navigate", "path": "/second", "query": "\ud83d"},
         {"method": "navigate", "path": 1},
         {"method": "navigate", "path": "/second", "query": 2},
         {"method": "navigate"},
@@ -117,7 +119,7 @@ async def test_bad_wishes_are_answered_and_nothing_changes(data: dict[str, objec
         visit = await site.visit()
         with silent():
             ask(visit, data)
-            await visit.until(lambda: any(message["header"]["msg_type"] == "error" for message in visit.heard))
+            await visit.until(lambda: any(message["content"].get("ename") == "BadMessage" for message in visit.heard))
         assert visit.model_id("Go")
         assert log == []
 

@@ -1,14 +1,15 @@
-"""Figures of matplotlib, as notebooks draw them."""
+"""Figures of matplotlib and plotly, as notebooks draw them."""
 
 import ipywidgets as widgets
+import plotly.graph_objects as go
 from IPython.display import display
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 
 def figures() -> widgets.Widget:
-    """matplotlib: plt.show(), display(figure), and a plot with a slider."""
-    shown, displayed, of_its_own = widgets.Output(), widgets.Output(), widgets.Output()
+    """Figures: plt.show(), display(figure), one of plotly, and a plot with a slider."""
+    shown, displayed, of_its_own, plotlys = (widgets.Output() for _ in range(4))
     with shown:
         plt.figure(figsize=(3, 2))
         plt.plot([1, 4, 9], label="plt.show()")
@@ -25,14 +26,16 @@ def figures() -> widgets.Widget:
         alone = Figure(figsize=(3, 2))
         alone.subplots().scatter([1, 2, 3], [3, 1, 2])
         display(alone)
+    with plotlys:
+        go.Figure(go.Bar(x=["a", "b"], y=[2, 3]), layout={"width": 340, "height": 240}).show()
 
     def line(slope: int) -> None:
         plt.figure(figsize=(3, 2))
         plt.plot([0, 1], [0, slope])
         plt.title(f"slope {slope}")
 
-    rows = [shown, displayed, of_its_own, widgets.interactive(line, slope=(0, 5))]
-    for name, row in zip(("shown", "displayed", "alone", "slider"), rows, strict=True):
+    rows = [shown, displayed, of_its_own, widgets.interactive(line, slope=(0, 5)), plotlys]
+    for name, row in zip(("shown", "displayed", "alone", "slider", "plotly"), rows, strict=True):
         row.add_class(f"figure-{name}")
     return widgets.GridBox(rows, layout={"grid_template_columns": "360px 360px"})
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,9 @@ Shot = Callable[[Page], Awaitable[None]]
 Provokes = Callable[[str], None]
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def gallery(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServerProcess]:
-    """The server; its log must hold no trouble."""
-    log = tmp_path_factory.mktemp("gallery") / "server.log"
-    server = ServerProcess(("solara_ctx", "run", "examples/gallery.py", "--port", "0"), log)
+@asynccontextmanager
+async def serving(server: ServerProcess) -> AsyncIterator[ServerProcess]:
+    """Until many tests are through with it; its log must hold no trouble then."""
     try:
         await server.ready("/readyz")
         yield server
@@ -27,6 +26,14 @@ async def gallery(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ser
         await server.stop()
         print(server.log_text())
     assert server.complaints() == []
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def gallery(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServerProcess]:
+    """The server."""
+    log = tmp_path_factory.mktemp("gallery") / "server.log"
+    async with serving(ServerProcess(("solara_ctx", "run", "examples/gallery.py", "--port", "0"), log)) as server:
+        yield server
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Locator, Page, Route, expect
 
-from integration.gallery.conftest import Shot
+from integration.gallery.conftest import Shot, serving
 from integration.support.notebooks import downloaded
 from integration.support.server import ServerProcess
 from integration.support.watch import Watch
@@ -30,13 +30,8 @@ async def notebooks(
     server = ServerProcess(command, log, {"NOTEBOOKS": str(folder)})
     # Of cells that show errors, and of a thread that works on when its page has gone, without the names it works with.
     server.provoked |= {"Exception", "ZeroDivisionError", "NameError"}
-    try:
-        await server.ready("/readyz")
+    async with serving(server):
         yield server
-    finally:
-        await server.stop()
-        print(server.log_text())
-    assert server.complaints() == []
 
 
 @pytest.fixture

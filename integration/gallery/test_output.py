@@ -136,7 +136,7 @@ async def test_displays_that_change(visit: Visit, shot: Shot) -> None:
 
 
 async def test_figures(visit: Visit, shot: Shot) -> None:
-    """As pictures: shown, displayed, without pyplot, and anew with each move of a slider."""
+    """As pictures: shown, displayed, without pyplot, and anew with each move of a slider; plotly's as it draws them."""
     page = await visit("/output/figures")
     for name in ("shown", "displayed", "alone", "slider"):
         picture = page.locator(f".figure-{name} img")
@@ -150,4 +150,5 @@ async def test_figures(visit: Visit, shot: Shot) -> None:
     await expect(slider.locator("img")).not_to_have_attribute("src", before or "")
     await expect(slider.locator("img")).to_have_count(1)
     await expect(page.get_by_role("button", name="Output (")).to_have_count(0)
+    await expect(page.locator(".figure-plotly .bars .point")).to_have_count(2)
     await shot(page)

@@ -108,6 +108,9 @@ def _comm_open(host: "KernelHost", page_id: str, message: Message) -> None:
         raise BadMessage(f"more comms than the {host.limits.comms} that pages may open (SOLARA_KERNEL_MAX_COMMS)")
     if private:
         host.forget_page_comms(page_id, target_name)
+    if target_name == PAGE:
+        # It has lost what was on its way, and so its upload, of which the kernel may have a large part.
+        host.forget_page_comms(page_id, UPLOAD)
     comm = KernelComm(
         host, comm_id=comm_id, target_name=target_name, primary=False, page_id=page_id if private else None
     )

@@ -129,7 +129,9 @@ class PageTarget:
         path, query = (data.get("path"), data.get("query", "")) if isinstance(data, dict) else (None, None)
         if not isinstance(path, str) or not isinstance(query, str) or data.get("method") != "navigate":
             raise BadMessage("a message with an unknown method on the comm of the page")
-        self._navigate(f"{quote(path)}?{query}" if query else quote(path))
+        # Half of a surrogate pair is no character of an address.
+        path = quote(path, errors="replace")
+        self._navigate(f"{path}?{query}" if query else path)
 
     def _tell(self) -> None:
         """Send what is to be sent, unless somebody is at it, who then sends this, too."""

@@ -31,7 +31,8 @@ from solara_ctx.weak import WeakBag
 UPLOAD = "solara_ctx.upload"
 """The target of an upload's comm."""
 
-_LATEST_MS = 253_402_300_799_999  # the last one that a datetime has
+# What a datetime has.
+_EARLIEST_MS, _LATEST_MS = -62_135_596_800_000, 253_402_300_799_999
 _MB = 1_000_000
 Json = dict[str, Any]
 
@@ -180,7 +181,7 @@ def _checked(given: list[object]) -> Iterator[_File]:
                 "type": str(kind),
                 "size": int(size),
                 "last_modified": int() | float() as at,
-            } if size >= 0 and 0 <= at <= _LATEST_MS:
+            } if size >= 0 and _EARLIEST_MS <= at <= _LATEST_MS:
                 yield _File(name, kind, int(size), at, bytearray())
             case _:
                 raise BadMessage("an upload of what is no file")

@@ -1,13 +1,19 @@
 """What plotly, altair and bqplot keep for the process, per kernel: themes, renderers, the current figure."""
 
 import copy
+import sys
 from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
+from IPython.display import HTML, display
+
+from solara_ctx import current
 from solara_ctx.jupyter.sever import OF_LIBRARY, sever_observers
 from solara_ctx.patching.per_kernel import KernelAttribute, KernelDict, Values, as_it_is
 from solara_ctx.patching.stack import Patch
+
+_HEIGHT_PX = 450  # plotly's own
 
 
 class _BqplotContext(Values):
@@ -56,16 +62,51 @@ def plotly_template_patches(templates: ModuleType) -> Sequence[Patch]:
 
 
 def plotly_renderer_patches(renderers: ModuleType) -> Sequence[Patch]:
-    """The patches of plotly's default renderer."""
-    return tuple(
-        _attribute(renderers.renderers, name, "plotly 7", "how all figures are shown, on all pages", own)
-        for name, own in (
-            ("_default_name", as_it_is),
-            ("_default_renderers", as_it_is),
-            ("_render_on_display", as_it_is),
-            ("_to_activate", list),
-        )
+    """The patches of how plotly shows figures that are no widgets."""
+    browser = renderers.renderers["browser"]
+    return (
+        *(
+            _attribute(renderers.renderers, name, "plotly 7", "how all figures are shown, on all pages", own)
+            for name, own in (
+                # Where there is no browser, as on most servers, plotly begins without a renderer, and shows nothing.
+                ("_default_name", lambda name: name or "browser"),
+                ("_default_renderers", lambda default: default or [browser]),
+                ("_render_on_display", as_it_is),
+                ("_to_activate", list),
+            )
+        ),
+        Patch(
+            target=type(browser),
+            attribute="render",
+            make=_render,
+            why="it opens a browser on the server, and waits until that has asked for the figure",
+            upstream="plotly 7",
+        ),
     )
+
+
+def _render(original: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
+    def render(self: Any, fig_dict: Any) -> None:
+        """Show a figure in a browser: the page that shows the kernel."""
+        if current.peek_handle() is None:
+            original(self, fig_dict)
+            return
+        html = sys.modules["plotly.io"].to_html(
+            fig_dict,
+            config=self.config,
+            auto_play=self.auto_play,
+            # With plotly's own program, each of them: the page that has it now may be another one later.
+            include_plotlyjs=True,
+            include_mathjax=False,  # it would come from a CDN
+            post_script=self.post_script,
+            full_html=False,
+            animation_opts=self.animation_opts,
+            default_height=_HEIGHT_PX,
+            validate=False,
+        )
+        display(HTML(html))  # type: ignore[no-untyped-call]
+
+    return render
 
 
 def plotly_widget_patches(basewidget: ModuleType) -> Sequence[Patch]:

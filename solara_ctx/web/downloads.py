@@ -172,7 +172,15 @@ async def _from_disk(file: OfferedFile, path: Path) -> Response:
     except OSError as error:
         log.warning("the file %s that a kernel offers as %s can't be read: %s", path, file.name, error)
         return _refuse(NO_FILE)
-    return FileResponse(path, headers=_headers(file), media_type=file.media_type, stat_result=found)
+    return _DiskFile(path, headers=_headers(file), media_type=file.media_type, stat_result=found)
+
+
+class _DiskFile(FileResponse):
+    """A file that is read no further once the browser has left."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Since 2.4 an ASGI server raises an error then, and Starlette relies on it; uvicorn says nothing.
+        await super().__call__({**scope, "asgi": {**scope.get("asgi", {}), "spec_version": "2.3"}}, receive, send)
 
 
 def _from_memory(file: OfferedFile, content: bytes) -> Response:

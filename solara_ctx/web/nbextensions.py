@@ -130,11 +130,13 @@ class Nbextensions:
             return None
         if os.path.splitext(path)[1].lower() not in _TYPES:  # noqa: PTH122 - of a URL
             return None
+        # A package may be a link to where one is at work on it; `jupyter nbextension install --symlink` makes one.
+        # Below it, whoever may read what a link leads to is for the system to say, not for a browser.
+        package = names[: 2 if names[0].startswith("@") else 1]
         for directory in self._directories:
-            # Whoever may read what a link leads to is for the system to say, not for a browser.
-            root = os.path.realpath(directory)
             real = os.path.realpath(directory.joinpath(*names))
-            if not real.startswith(root + os.sep):
+            roots = map(os.path.realpath, (directory, directory.joinpath(*package)))
+            if not any(real.startswith(root + os.sep) for root in roots):
                 continue
             try:
                 status = os.stat(real)  # noqa: PTH116 - a path from the system
@@ -146,7 +148,9 @@ class Nbextensions:
 
     def _listed(self) -> "_File":
         """The list of modules, made anew when a package has come or gone."""
-        times = tuple(map(_changed_ns, (*self._directories, *self._labextensions)))
+        directories = (*self._directories, *self._labextensions)
+        # Packages of an organisation come and go one level deeper.
+        times = tuple(_changed_ns(each) for place in directories for each in (place, *sorted(place.glob("@*"))))
         if self._list is not None and self._list[0] == times:
             return self._list[1]
         content = json.dumps({"modules": self.modules()}, separators=(",", ":")).encode()

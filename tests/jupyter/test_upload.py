@@ -149,7 +149,7 @@ BAD_FILES: list[Any] = [
     [None],
     [{"name": "a"}],
     [file(-1)],
-    [file(1, last_modified=-1)],
+    [file(1, last_modified=-1e300)],
     [file(1, last_modified=1e300)],
     [file(1, type=None)],
     [{**file(1), "size": 1.5}],
@@ -222,3 +222,25 @@ def test_a_widget_and_a_comm_that_are_gone(kernel: StandInContext, page: Page) -
     del upload
     assert dead() is None
     assert say(page, 0, b"x") == []
+
+
+def test_what_a_page_has_lost_is_forgotten(upload: FileUpload, kernel: StandInContext, page: Page) -> None:
+    """A page that asks once more what to show has given its upload up; that of another page goes on."""
+    second = Page(kernel, "page-2")
+    begin(page, upload, file(4))
+    begin(second, upload, file(4), comm="up2")
+    say(page, 0, b"ab")
+    say(second, 0, b"ab", comm="up2")
+    running = kernel.living_host.comm_manager.comms
+    part = weakref.ref(running["up"])
+    page.open("solara_ctx.page", "again")
+    assert "up" not in running
+    assert part() is None
+    assert say(second, 2, b"cd", comm="up2")[-1] == {"status": "done"}
+
+
+def test_a_file_may_be_older_than_computers_count(upload: FileUpload, page: Page) -> None:
+    """Archives have such."""
+    assert begin(page, upload, file(1, last_modified=-86_400_000)) == [{"status": "ready"}]
+    say(page, 0, b"a")
+    assert upload.value[0].last_modified == dt.datetime(1969, 12, 31, tzinfo=dt.UTC)

@@ -4,12 +4,14 @@ import gc
 import warnings
 import weakref
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import altair as alt
 import ipywidgets as widgets
 import matplotlib as mpl
 import pandas as pd
+import plotly.graph_objects as go
 import plotly.io as pio
 import pytest
 from IPython.display import display
@@ -94,6 +96,13 @@ def bqplots_figures(box: Any) -> None:
     bqplot.pyplot.current_figure().observe(lambda change: box)
 
 
+def plotlys_figures(box: Any) -> None:
+    """Shown in an Output and in the console, with options of the page's."""
+    for place in (widgets.Output(), nullcontext()):
+        with place:
+            go.Figure(go.Bar(x=["a"], y=[2]), layout={"meta": {"box": 1}}).show(config={"box": box.model_id})
+
+
 def themes(box: Any) -> None:
     """Those of altair and plotly, with functions and objects of the page's."""
     alt.data_transformers.enable("default", max_rows=box)
@@ -102,7 +111,7 @@ def themes(box: Any) -> None:
     pio.renderers.default = "png"
 
 
-USES = [open_figures, shown_figures, ipympls_figures, settings, filters, bqplots_figures, themes]
+USES = [open_figures, shown_figures, ipympls_figures, settings, filters, bqplots_figures, plotlys_figures, themes]
 
 
 @pytest.mark.parametrize("use", USES)

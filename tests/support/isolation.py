@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import altair as alt
+import ipyvue
+import ipyvuetify
 import ipywidgets as widgets
 import matplotlib as mpl
 import numpy as np
@@ -28,6 +30,7 @@ import plotly.io as pio
 import pytest
 from comm import get_comm_manager
 from IPython import get_ipython
+from ipyvue import VueComponentRegistry
 from matplotlib import colors
 from matplotlib import pyplot as plt
 
@@ -188,6 +191,20 @@ PROBES: dict[str, Probe] = {
             lambda number: setattr(pio.renderers, "default", ["png", "svg"][number - 1]),
         ),
         lambda: {("ggplot2", "png"): 1, ("seaborn", "svg"): 2}.get((pio.templates.default, pio.renderers.default)),
+    ),
+    "ipyvuetify's `theme`; templates, components and modules of ipyvue": Probe(
+        _in_turn(
+            lambda number: setattr(ipyvuetify.theme, "dark", number == 2),
+            lambda number: setattr(ipyvuetify.theme.themes.light, "primary", f"color {number}"),
+            lambda number: ipyvue.register_component_from_string("probe", str(number)),
+        ),
+        lambda: (
+            {("color 1", False): 1, ("color 2", True): 2}.get(
+                (ipyvuetify.theme.themes.light.primary, ipyvuetify.theme.dark)
+            )
+            if "probe" in VueComponentRegistry.vue_component_registry
+            else None
+        ),
     ),
     "altair's enabled theme, renderer, data transformer": Probe(
         _in_turn(

@@ -39,6 +39,7 @@ class Download:
         cookie = "; ".join(f"{name}={value}" for name, value in visit.http.cookies.items())
         scope = {
             "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.4"},  # as uvicorn's
             "method": "GET",
             "path": url,
             "query_string": b"",
@@ -118,6 +119,18 @@ async def test_a_file_on_the_disk_may_be_taken_in_parts(on_disk: Path) -> None:
         assert (response.status_code, response.content) == (PARTIAL, bytes(range(256)))
         assert response.headers["content-disposition"].startswith('attachment; filename="film.mp4"')
         assert len((await visit.http.get(url)).content) == 256_000
+
+
+async def test_a_file_on_the_disk_is_read_no_further_once_its_browser_has_left(on_disk: Path) -> None:
+    """Uvicorn takes what is sent to nobody without a word."""
+    async with serving(label) as site:
+        visit = await site.visit()
+        url = await asyncio.to_thread(visit.context.files.add, on_disk, "film.mp4")
+        download = Download(site, visit, url).begin()
+        await eventually(lambda: download.received > 0)
+        download.leave.set()
+        await download.ended()
+        assert not download.complete
         await asyncio.to_thread(on_disk.unlink)
         assert (await visit.http.get(url)).status_code == GONE
 

@@ -96,18 +96,36 @@ async def test_nothing_else_is_served(place: Path, path: str) -> None:
     assert "secret" not in answer.text
 
 
-async def test_links_that_lead_out_are_not_followed(place: Path, tmp_path: Path) -> None:
+async def test_links_that_lead_out_of_a_package_are_not_followed(place: Path, tmp_path: Path) -> None:
     """Neither to a file nor to a folder; one that stays within is a file like any other."""
     write(tmp_path / "elsewhere/index.js", "secret")
     (place / "charts/out.js").symlink_to(tmp_path / "secret.js")
-    (place / "outside").symlink_to(tmp_path / "elsewhere")
+    (place / "charts/outside").symlink_to(tmp_path / "elsewhere")
     (place / "charts/in.js").symlink_to(place / "charts/index.js")
-    app = serving(place)
-    async with client(app) as http:
-        answers = [await http.get(path) for path in ("/charts/out.js", "/outside/index.js", "/charts/in.js")]
-        listed = (await http.get("/")).json()["modules"]
-    assert [answer.status_code for answer in answers] == [404, 404, 200]
-    assert set(listed) == {"charts"}
+    (place / "@charts").mkdir()
+    (place / "@charts/out.js").symlink_to(tmp_path / "secret.js")
+    async with client(serving(place)) as http:
+        paths = ("/charts/out.js", "/charts/outside/index.js", "/@charts/out.js", "/charts/in.js")
+        answers = [await http.get(path) for path in paths]
+    assert [answer.status_code for answer in answers] == [404, 404, 404, 200]
+
+
+async def test_a_package_may_be_a_link(place: Path, tmp_path: Path) -> None:
+    """As `jupyter nbextension install --symlink` makes it; what leads out of it is not followed."""
+    project = write(tmp_path / "project/js/index.js", "in the making").parent
+    (project / "out.js").symlink_to(tmp_path / "secret.js")
+    (project / "up").symlink_to(tmp_path)
+    (place / "mine").symlink_to(project)
+    (place / "@me").mkdir()
+    (place / "@me/mine").symlink_to(project)
+    async with client(serving(place)) as http:
+        for package in ("mine", "@me/mine"):
+            assert (await http.get(f"/{package}/index.js")).text == "in the making"
+            assert [(await http.get(f"/{package}/{path}")).status_code for path in ("out.js", "up/secret.js")] == [
+                404,
+                404,
+            ]
+        assert set((await http.get("/")).json()["modules"]) == {"charts", "mine", "@me/mine"}
 
 
 async def test_the_folder_itself_may_be_a_link(place: Path, tmp_path: Path) -> None:

@@ -77,14 +77,16 @@ function renderFrame(document: Document, frame: ErrorFrame): HTMLElement {
   return element;
 }
 
-/** Puts the text where it can be pasted from; also over plain http, where a browser has no such function. */
+/** Puts the text where it can be pasted from; also over plain http or in a frame, where a browser has no such function for it. */
 function copyButton(document: Document, text: string): HTMLElement {
   const button = make(document, "button", "solara-traceback-copy", COPY);
   button.setAttribute("type", "button");
   button.addEventListener("click", async () => {
-    const { navigator } = document.defaultView ?? {};
-    if (navigator?.clipboard) await navigator.clipboard.writeText(text);
-    else copyBySelecting(document, button, text);
+    try {
+      await document.defaultView?.navigator.clipboard.writeText(text);
+    } catch {
+      copyBySelecting(document, button, text);
+    }
     button.textContent = COPIED;
     setTimeout(() => {
       button.textContent = COPY;

@@ -17,8 +17,8 @@ export function countOf(outputs: readonly IOutput[]): number {
 export class Console {
   readonly #manager: WidgetManager;
   readonly #badge = button("solara-console-badge", "");
-  readonly #clear = button("solara-console-action", "Clear");
-  readonly #close = button("solara-console-action", "Close");
+  readonly #clear = button("solara-notice-action", "Clear");
+  readonly #close = button("solara-notice-action", "Close");
   readonly #panel = document.createElement("section");
   readonly #log = document.createElement("div");
   #id: string | null = null;

@@ -42,11 +42,13 @@ export class Navigation {
 
   /** The kernel is about to show that page: it was asked to, or its own code wants it. */
   navigated(path: string, query: string): void {
-    const there = query ? `${path}?${query}` : path;
-    if (there === this.#here) return;
+    const { baseUrl, window } = this.#ports;
+    const url = new URL(baseUrl + path.slice(1) + (query && `?${query}`), window.location.href);
+    const there = locationBelow(baseUrl, url);
+    if (plain(there) === plain(this.#here)) return;
     this.#here = there;
     this.#goal = "start";
-    this.#push(this.#ports.baseUrl + there.slice(1));
+    this.#push(url.href);
   }
 
   /** What was asked for is on the screen. */
@@ -117,13 +119,28 @@ export class Navigation {
 
   #hashTarget(): Element | null {
     const { document, location } = this.#ports.window;
-    const id = location.hash.slice(1);
-    return id ? document.getElementById(decodeURIComponent(id)) : null;
+    const id = decoded(location.hash.slice(1), decodeURIComponent);
+    return id ? document.getElementById(id) : null;
   }
 }
 
 function pathBelow(baseUrl: string, location: Pick<Location, "pathname">): string {
-  return decodeURI(locationBelow(baseUrl, { pathname: location.pathname, search: "" }));
+  return decoded(locationBelow(baseUrl, { pathname: location.pathname, search: "" }), decodeURI);
+}
+
+/** The same for each way to write an address: the server encodes other characters of a path than a browser. */
+function plain(location: string): string {
+  const [path = "", ...query] = location.split("?");
+  return [decoded(path, decodeURIComponent), ...query].join("?");
+}
+
+/** As it is where it cannot be decoded: an address may be anything. */
+function decoded(text: string, decode: (text: string) => string): string {
+  try {
+    return decode(text);
+  } catch {
+    return text;
+  }
 }
 
 function positionIn(state: unknown): Position | null {

@@ -3,6 +3,11 @@
 /** File names beside this module. */
 declare const LAZY_STYLES: Readonly<Record<"icons" | "output" | "math" | "console", string>>;
 
+/** The nonce of the page's content security policy, by which it lets scripts and styles through; "" without one. */
+export function nonceOf(document: Document): string {
+  return document.getElementById("solara-dark")?.nonce ?? "";
+}
+
 const loading = new Map<string, Promise<void>>();
 
 /** Add a style sheet to the page, once. Resolves when it holds; a sheet that does not arrive is reported, not fatal. */
@@ -12,6 +17,7 @@ export function loadStyle(name: keyof typeof LAZY_STYLES): Promise<void> {
     loaded = new Promise((resolve) => {
       const link = document.createElement("link");
       link.rel = "stylesheet";
+      link.nonce = nonceOf(document);
       link.href = new URL(LAZY_STYLES[name], import.meta.url).href;
       link.addEventListener("load", () => resolve());
       link.addEventListener("error", () => {

@@ -74,7 +74,11 @@ test("the text can be copied", async () => {
   vi.unstubAllGlobals();
 });
 
-test("also over plain http", async () => {
+test.each([
+  ["over plain http", undefined],
+  ["in a frame that may not", { writeText: () => Promise.reject(new DOMException("no", "NotAllowedError")) }],
+])("also %s", async (_, clipboard) => {
+  vi.stubGlobal("navigator", { clipboard });
   let copied = "";
   document.execCommand = () => {
     copied = (document.activeElement as HTMLTextAreaElement).value;
@@ -85,4 +89,5 @@ test("also over plain http", async () => {
   await vi.advanceTimersByTimeAsync(0);
   expect(copied).toBe("Traceback…");
   expect(document.querySelector("textarea")).toBeNull();
+  vi.unstubAllGlobals();
 });

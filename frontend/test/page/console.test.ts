@@ -6,6 +6,7 @@ import { countOf } from "../../src/page/console";
 import { PageSession } from "../../src/page/session";
 import { findPlaces } from "../../src/places";
 import { FakeKernel } from "./fakekernel";
+import { stubResizes } from "./resizes";
 
 const caughtUp = vi.fn<(page: PageResult) => void>();
 let lifetime: AbortController;
@@ -17,16 +18,8 @@ beforeEach(() => {
   lifetime = new AbortController();
   document.body.innerHTML = '<div id="solara-app" data-solara-root></div>';
   caughtUp.mockReset();
-  // jsdom lays nothing out, and loads no style sheets: each arrives at once.
-  vi.stubGlobal(
-    "ResizeObserver",
-    class {
-      constructor(callback: () => void) {
-        resized = callback;
-      }
-      observe() {}
-    },
-  );
+  resized = stubResizes();
+  // jsdom loads no style sheets: each arrives at once.
   vi.spyOn(document.head, "append").mockImplementation((link) => (link as Node).dispatchEvent(new Event("load")));
   kernel = new FakeKernel();
   const config = { baseUrl: "/", kernelId: "k", pageId: "p", debug: false, widgetsCdn: null, look: {}, pages: [] };
@@ -49,7 +42,9 @@ const badge = () => document.querySelector<HTMLButtonElement>(".solara-console-b
 const panel = () => document.querySelector<HTMLElement>(".solara-console");
 const log = () => document.querySelector<HTMLElement>("[role=log]");
 const action = (name: string) =>
-  [...document.querySelectorAll<HTMLButtonElement>(".solara-console-action")].find((it) => it.textContent === name);
+  [...document.querySelectorAll<HTMLButtonElement>(".solara-console .solara-notice-action")].find(
+    (it) => it.textContent === name,
+  );
 const untilBadge = (text: string) =>
   vi.waitFor(() => {
     expect(badge()?.textContent).toBe(text);

@@ -22,7 +22,7 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-function made(pages: readonly string[] = ["/", "/report", "/ü"]): Navigation {
+function made(pages: readonly string[] = ["/", "/report", "/ü", "/it's"]): Navigation {
   return new Navigation({ window, baseUrl: "/sub/", pages, root, ask }, lifetime.signal);
 }
 
@@ -120,6 +120,16 @@ test("or at the place that the link names", () => {
   expect(scrollTo).not.toHaveBeenCalled();
 });
 
+test("a link to a place that no address can name is a link to the page", () => {
+  click("report#100%");
+  navigation.shown();
+  expect(scrollTo.mock.calls).toEqual([[0, 0]]);
+});
+
+test("a link whose path no address can have is the browser's", () => {
+  expect(click("caf%E9")).toBe(true);
+});
+
 test("a page without a tab stop of its own keeps what it has", () => {
   root.tabIndex = 0;
   click("report");
@@ -166,6 +176,23 @@ test("what the kernel says to a question that was asked changes nothing more", (
   const { length } = history;
   navigation.navigated("/report", "x=1");
   expect(history.length).toBe(length);
+});
+
+test.each([
+  ["it's?q='", "/it%27s", "q='"],
+  ["ü?q=ü", "/%C3%BC", "q=%C3%BC"],
+])("nor does it where the kernel writes it otherwise: %s", (href, path, query) => {
+  click(href);
+  const { length } = history;
+  navigation.navigated(path, query);
+  expect(history.length).toBe(length);
+});
+
+test("what the kernel goes to by itself is a page like any other", async () => {
+  navigation.navigated("/ü", "q=ü");
+  history.pushState({}, "", "#there");
+  await back();
+  expect(ask).not.toHaveBeenCalled();
 });
 
 test("names are compared as they are meant", () => {

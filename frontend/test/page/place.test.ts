@@ -1,23 +1,13 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { goTo, placeOf } from "../../src/page/place";
+import { stubResizes } from "./resizes";
 
 let root: HTMLElement;
 let resized: () => void;
 
 beforeEach(() => {
   vi.useFakeTimers();
-  vi.stubGlobal(
-    "ResizeObserver",
-    class {
-      constructor(callback: () => void) {
-        resized = callback;
-      }
-      observe() {}
-      disconnect() {
-        resized = () => {};
-      }
-    },
-  );
+  resized = stubResizes();
   root = document.createElement("div");
   document.body.replaceChildren(root);
   draw();
