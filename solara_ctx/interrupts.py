@@ -214,12 +214,18 @@ def _next_look(code: CodeType, offset: int) -> bool | None:
     ends before.
     """
     called, in_a_row = "", 0
-    for each in dis.get_instructions(code):
+    instructions = dis.Bytecode(code)
+    for each in instructions:
         if each.offset < offset:
             continue
         kind = each.opname
-        if kind == "RESUME" or ("JUMP_BACKWARD" in kind and kind != "JUMP_BACKWARD_NO_INTERRUPT"):
+        if kind == "RESUME":
             return True
+        if "JUMP_BACKWARD" in kind and kind != "JUMP_BACKWARD_NO_INTERRUPT":
+            # It has jumped by then. Where it has come to the very beginning of a `try`, CPython up to 3.12 takes what
+            # is raised for raised before that: `finally` would not run.
+            blocks = instructions.exception_entries  # type: ignore[attr-defined]  # typeshed does not know it
+            return all(each.argval != block.start for block in blocks)
         if kind in _CALLS:
             return in_a_row < _OF_EXIT and called not in _UNDIVIDED
         if kind.startswith(("RETURN", "YIELD", "RERAISE", "RAISE")):

@@ -344,6 +344,20 @@ def until_in(worker: Worker, name: str) -> None:
         assert time.monotonic() < deadline
 
 
+@pytest.mark.parametrize(("first", "is_known"), [("while True: total @= total", False), ("count = 0", True)])
+def test_finally_runs_where_a_loop_begins_the_block(first: str, is_known: bool) -> None:  # noqa: FBT001
+    """CPython up to 3.12 does not know of a jump back to the very beginning of a `try` that it is in there."""
+    code = code_of(f"""
+        try:
+            {first}
+            while True: total @= total
+        finally:
+            lock.release()
+    """)
+    at = next(each.offset for each in dis.get_instructions(code) if "JUMP_BACKWARD" in each.opname)
+    assert module._next_look(code, at) is is_known
+
+
 @pytest.mark.parametrize(
     "leaving",
     [
