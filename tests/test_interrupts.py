@@ -345,7 +345,7 @@ def until_in(worker: Worker, name: str) -> None:
 
 
 @pytest.mark.parametrize(("first", "is_known"), [("while True: total @= total", False), ("count = 0", True)])
-def test_finally_runs_where_a_loop_begins_the_block(first: str, is_known: bool) -> None:  # noqa: FBT001
+def test_finally_runs_where_a_loop_begins_the_block(first: str, is_known: bool) -> None:
     """CPython up to 3.12 does not know of a jump back to the very beginning of a `try` that it is in there."""
     code = code_of(f"""
         try:
