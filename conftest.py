@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from blockbuster import blockbuster_ctx
+from blockbuster import BlockBuster, blockbuster_ctx
 from hypothesis import settings
 
 # No deadline per example: it would measure the machine, and coverage's tracing on it. In CI the same examples every
@@ -20,7 +20,7 @@ HELPERS = {"support", "planted", "mended", "bounded"}
 
 
 @pytest.fixture(scope="session", autouse=True)
-def event_loop_never_blocked() -> Iterator[None]:
+def event_loop_never_blocked() -> Iterator[BlockBuster]:
     """Code of the package that sleeps, reads a file or waits for a lock on an event loop fails the test that ran it."""
     with blockbuster_ctx("solara_ctx") as blockbuster:
         blockbuster.functions["os.getcwd"].deactivate()  # a system call that touches no disk; IPython's shell makes it
@@ -36,7 +36,7 @@ def event_loop_never_blocked() -> Iterator[None]:
             function.can_block_in("coverage/collector.py", {"lock_data"})
             # Starlette's first answer with a file reads the system's table of media types, once.
             function.can_block_in("/mimetypes.py", {"init"})
-        yield
+        yield blockbuster
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -73,7 +73,9 @@ class Life:
         if run is None:
             return self.closed_event
         here = current.peek_handle()
-        return (run.handle if here is run.handle else run.page_handle).ending
+        # Code of a page that was left is told of that one's end, until it finds no kernel any more.
+        belongs_here = here is not None and here.peek() is not None and here.peek() is self._context()
+        return (here if here is not None and belongs_here else run.page_handle).ending
 
     @property
     def closing(self) -> bool:

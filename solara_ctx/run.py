@@ -61,6 +61,8 @@ class KernelRun:
         """Names the run, and is current in its start hooks."""
         self.page_handle = Handle(context, context.id)
         """Names what is the page's: of the page function, its callbacks and all that they start."""
+        # Of the page whose code jobs are. On the way to another page it is still the one that is left.
+        self._shown_handle = self.page_handle
         self.mailbox = Mailbox(workers, limit=mailbox_limit)
         self.hooks = HookStack()
         self.values = KernelValues()
@@ -95,7 +97,8 @@ class KernelRun:
         """A copy of the caller's context variables in which this kernel is current.  Any thread."""
         variables = contextvars.copy_context()
         here = current.peek_handle(variables)
-        if here is None or here is not self.handle:
+        # Code of a page that is being left remains that page's.
+        if here is None or here.peek() is None or here.peek() is not self.handle.peek():
             variables.run(current.bind, self.page_handle)
         return variables
 
@@ -182,7 +185,7 @@ class KernelRun:
 
     def _bound(self, job: Callable[[], None]) -> None:
         # Anew for each job: user code may have called set_current_context() in an earlier one.
-        current.bind(self.page_handle)
+        current.bind(self._shown_handle)
         self.interrupts.run(job)
 
     def _start_page(self, page: PageFunction, start_hooks: tuple[StartHook, ...]) -> None:
@@ -221,6 +224,7 @@ class KernelRun:
             self.host.leave_page(location)
             self.files.leave_page()
         self._forget_handle(left)
+        self._shown_handle = entered
         # Not where the next one is about to be left, too.
         if entered is self.page_handle:
             current.bind(entered)
@@ -230,7 +234,9 @@ class KernelRun:
         try:
             result = hook()
             if inspect.iscoroutine(result):
-                self.tasks.create(result, self.variables(), f"hook {_name(hook)}")
+                # It runs on in the page that comes, as the one that is left takes no task any more.
+                with current.bound(self.page_handle):
+                    self.tasks.create(result, self.variables(), f"hook {_name(hook)}")
         except BaseException as error:  # a hook may call sys.exit()
             log.exception("an on_close hook of kernel %s failed", redact(self.handle.kernel_id))
             frames.note(error)

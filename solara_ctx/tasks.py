@@ -48,13 +48,16 @@ class KernelTasks:
         """Run *coroutine* as a task inside *context*.  Any thread.
 
         Raises:
-            ContextClosed: the kernel takes no more tasks, or its event loop has ended; the coroutine was closed.
+            ContextClosed: the kernel takes no more tasks, or the page whose they would be does not, or the event loop
+                has ended; the coroutine was closed.
             TypeError: it is no coroutine.
         """
         if not asyncio.iscoroutine(coroutine):
             raise TypeError(f"create_task takes a coroutine, as an `async def` function returns it, not {coroutine!r}")
         future: concurrent.futures.Future[T] = concurrent.futures.Future()
-        if self._closed or not self._post(partial(self._start, coroutine, future, context, name), context):
+        owner = current.peek_handle(context)
+        is_left = owner is not None and owner.is_ending
+        if self._closed or is_left or not self._post(partial(self._start, coroutine, future, context, name), context):
             coroutine.close()
             raise ContextClosed(self._kernel_id, doing="start a task")
         return future

@@ -1,17 +1,27 @@
 """Interrupting the job of one kernel."""
 
 import contextlib
+import dis
 import functools
+import importlib
 import itertools
+import linecache
 import logging
 import queue
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import CodeType, SimpleNamespace
+from typing import Any
 
 import pytest
+from blockbuster import BlockBuster
 
 from solara_ctx import interrupts as module
 from solara_ctx import page_code
@@ -119,6 +129,301 @@ def calling_everything_ours(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
+LIBRARY = """
+import threading
+
+LOCK = threading.Lock()
+
+
+def locked(work):
+    take()
+    try:
+        work()
+    finally:
+        give_back()
+
+
+def take():
+    LOCK.acquire()
+
+
+def give_back():
+    LOCK.release()
+
+
+def call(work, until):
+    while not until():
+        work()
+
+
+def spin(begun, until=lambda: False):
+    begun.set()
+    while not until():
+        pass
+
+
+class Whole:
+    def __init__(self, begun, until):
+        self.begun, self.until = begun, until
+
+    def __enter__(self):
+        pass
+
+    def __exit__(self, *error):
+        spin(self.begun, self.until)
+"""
+
+
+@dataclass
+class Installed:
+    """A module as it is installed, and where."""
+
+    names: dict[str, Any]
+
+    @classmethod
+    def at(cls, filename: str, name: str = "somebodys.library") -> "Installed":
+        names: dict[str, Any] = {"__name__": name, "__file__": filename}
+        exec(compile(LIBRARY, filename, "exec"), names)  # noqa: S102 - the file need not be there
+        return cls(names)
+
+    def __getattr__(self, name: str) -> Any:
+        return self.names[name]
+
+
+@pytest.fixture
+def library() -> Installed:
+    """Somebody else's."""
+    return Installed.at("/somewhere/site-packages/somebodys/library.py")
+
+
+def ask_in_vain(kernel: Interrupts, *, tries: int = 3 * module._PATIENCE) -> None:
+    """Try often enough that a library may be interrupted, too."""
+    assert kernel.ask()
+    for _ in range(tries):
+        assert not kernel.deliver()
+        time.sleep(0)  # the other thread's turn, so that it is met elsewhere next
+
+
+def test_a_library_is_interrupted_only_where_nothing_else_can_be(library: Installed) -> None:
+    """One that does not come back to the app's code for a long time."""
+    kernel, begun = Interrupts(), threading.Event()
+    worker = Worker((kernel, lambda: library.spin(begun)))
+    assert begun.wait(PATIENCE_S)
+    ask_in_vain(kernel, tries=module._PATIENCE)
+    deliver(kernel)
+    assert worker.join() == ["interrupted"]
+
+
+def test_a_library_that_calls_the_app_is_interrupted_there(library: Installed) -> None:
+    """As `DataFrame.apply` does."""
+    kernel, begun = Interrupts(), threading.Event()
+    worker = Worker((kernel, lambda: library.call(lambda: spin(begun), lambda: False)))
+    assert begun.wait(PATIENCE_S)
+    assert kernel.ask()
+    deliver(kernel)
+    assert worker.join() == ["interrupted"]
+
+
+@pytest.mark.parametrize("through", ["take", "give_back"])
+def test_a_function_of_a_library_that_names_a_lock_is_not_interrupted(library: Installed, through: str) -> None:
+    """It has taken it by now, or has still to give it back."""
+    kernel, begun, go_on = Interrupts(), threading.Event(), threading.Event()
+    slowly = partial(library.spin, begun, go_on.is_set)
+    library.names["LOCK"] = SimpleNamespace(acquire=slowly, release=slowly)
+    worker = Worker((kernel, getattr(library, through)))
+    assert begun.wait(PATIENCE_S)
+    ask_in_vain(kernel)
+    go_on.set()
+    assert worker.join() == ["done"]
+
+
+def test_what_ends_a_with_is_not_interrupted(library: Installed) -> None:
+    """Neither in the app's own code."""
+    for whole in (library.Whole, Installed.at(__file__, __name__).Whole):
+        kernel, begun, go_on = Interrupts(), threading.Event(), threading.Event()
+
+        def job(whole: Any = whole, begun: threading.Event = begun, go_on: threading.Event = go_on) -> None:
+            with whole(begun, go_on.is_set):
+                pass
+
+        worker = Worker((kernel, job))
+        assert begun.wait(PATIENCE_S)
+        ask_in_vain(kernel)
+        go_on.set()
+        assert worker.join() == ["done"]
+
+
+def test_the_apps_own_package_may_be_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it is where an app is deployed as a package."""
+    monkeypatch.setattr(module, "_app_packages", set())
+    app = Installed.at("/somewhere/site-packages/app/pages.py", "app.pages")
+    module.add_app_code(partial(app.call, None))
+    kernel, begun = Interrupts(), threading.Event()
+    worker = Worker((kernel, lambda: app.spin(begun)))
+    assert begun.wait(PATIENCE_S)
+    assert kernel.ask()
+    deliver(kernel)
+    assert worker.join() == ["interrupted"]
+    assert kernel._tries <= module._PATIENCE
+
+
+def test_an_import_is_not_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The module would be half executed, for everybody who imports it later."""
+    kernel, begun, go_on = Interrupts(), threading.Event(), threading.Event()
+    (tmp_path / "slowly_imported.py").write_text(f"from {__name__} import importing; importing()")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(globals(), "importing", partial(spin, begun, go_on.is_set))
+    worker = Worker((kernel, lambda: importlib.import_module("slowly_imported")))
+    assert begun.wait(PATIENCE_S)
+    ask_in_vain(kernel)
+    go_on.set()
+    assert worker.join() == ["done"]
+
+
+@pytest.fixture
+def locks_of_c(event_loop_never_blocked: BlockBuster) -> Iterator[None]:
+    """As they are without the library that watches the event loop, whose own Python code calls them in tests."""
+    acquire = event_loop_never_blocked.functions["threading.Lock.acquire"]
+    acquire.deactivate()
+    yield
+    acquire.activate()
+
+
+@pytest.mark.usefixtures("locks_of_c")
+def test_who_waits_for_a_lock_is_interrupted_only_after_the_next_line() -> None:
+    """Where `finally` gives it back."""
+    kernel, lock, begun = Interrupts(), threading.Lock(), threading.Event()
+
+    def job() -> None:
+        begun.set()
+        lock.acquire()
+        try:
+            spin(begun)
+        finally:
+            lock.release()
+
+    with lock:
+        worker = Worker((kernel, job))
+        assert begun.wait(PATIENCE_S)
+        until_in(worker, "acquire")
+        ask_in_vain(kernel)
+    deliver(kernel)
+    assert worker.join() == ["interrupted"]
+    assert not lock.locked()
+
+
+@pytest.mark.usefixtures("locks_of_c")
+def test_who_waits_to_go_on_after_a_condition_is_not_interrupted() -> None:
+    """It would leave itself behind as one that waits, and the next `notify` would be lost on it."""
+    kernel, condition, begun, go_on = Interrupts(), threading.Condition(), threading.Event(), threading.Event()
+
+    def job() -> None:
+        with condition:
+            begun.set()
+            condition.wait()
+        spin(begun, go_on.is_set)
+
+    worker = Worker((kernel, job))
+    assert begun.wait(PATIENCE_S)
+    with condition:
+        condition.notify()
+        until_in(worker, "_acquire_restore")
+        ask_in_vain(kernel)
+    deliver(kernel)
+    assert worker.join() == ["interrupted"]
+    assert not condition._waiters  # type: ignore[attr-defined]
+
+
+def until_in(worker: Worker, name: str) -> None:
+    """Wait until the thread is in the line of its innermost function that names that."""
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        frame = sys._current_frames()[worker.thread.ident or 0]
+        if name in linecache.getline(frame.f_code.co_filename, frame.f_lineno):
+            return
+        assert time.monotonic() < deadline
+
+
+@pytest.mark.parametrize(("first", "is_known"), [("while True: total @= total", False), ("count = 0", True)])
+def test_finally_runs_where_a_loop_begins_the_block(first: str, is_known: bool) -> None:
+    """CPython up to 3.12 does not know of a jump back to the very beginning of a `try` that it is in there."""
+    code = code_of(f"""
+        try:
+            {first}
+            while True: total @= total
+        finally:
+            lock.release()
+    """)
+    at = next(each.offset for each in dis.get_instructions(code) if "JUMP_BACKWARD" in each.opname)
+    assert module._next_look(code, at) is is_known
+
+
+@pytest.mark.parametrize(
+    "leaving",
+    [
+        """
+        with library.Whole(begun, until):
+            matrix @ matrix
+        """,
+        """
+        try:
+            matrix @ matrix
+        finally:
+            lock.release()
+        """,
+        """
+        return matrix @ matrix
+        """,
+    ],
+)
+def test_what_an_operator_calls_is_not_interrupted_before_a_block_or_the_app_is_left(leaving: str) -> None:
+    """Python would look for the exception only there: in `__exit__`, before that has done anything, or in our code."""
+    code = code_of(leaving)
+    at = next(each.offset for each in dis.get_instructions(code) if each.opname == "BINARY_OP")
+    assert not module._next_look(code, at)
+
+
+@pytest.mark.parametrize(
+    "after", ["total = call(total)", "while more: total @= total", "total.value = total.compute()"]
+)
+def test_what_an_operator_calls_is_interrupted_where_the_app_goes_on(after: str) -> None:
+    """At the next call, or where the loop goes back."""
+    code = code_of(f"total @= total; {after}" if "while" not in after else after)
+    at = next(each.offset for each in dis.get_instructions(code) if each.opname == "BINARY_OP")
+    assert module._next_look(code, at)
+
+
+def code_of(body: str) -> CodeType:
+    names: dict[str, Any] = {}
+    exec(f"def function():\n{textwrap.indent(textwrap.dedent(body).strip(), '  ')}", names)  # noqa: S102 - to look at it
+    code: CodeType = names["function"].__code__
+    return code
+
+
+def test_a_thread_that_has_moved_on_meanwhile_is_not_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was found out about the place where it was says nothing about where it is."""
+    kernel, begun, go_on = Interrupts(), threading.Event(), threading.Event()
+    elsewhere, release = threading.Event(), threading.Event()
+
+    def job() -> None:
+        spin(begun, go_on.is_set)
+        spin(elsewhere, release.is_set)
+
+    def moving(*_: object, **__: object) -> bool:
+        go_on.set()
+        return elsewhere.wait(PATIENCE_S)
+
+    worker = Worker((kernel, job))
+    assert begun.wait(PATIENCE_S)
+    assert kernel.ask()
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_may_arrive", moving)
+        assert not kernel.deliver()
+    release.set()
+    assert worker.join() == ["done"]
+
+
+@pytest.mark.usefixtures("locks_of_c")
 @pytest.mark.parametrize("wait", [lambda: threading.Event().wait(0.001), lambda: queue.Queue[int]().get(timeout=0.001)])
 def test_what_waits_in_short_turns_is_interrupted(wait: Callable[[], object]) -> None:
     """It is in the standard library nearly all of the time."""

@@ -266,3 +266,43 @@ async def test_a_restart_and_a_close_on_the_way() -> None:
         context.navigate("/")
         await context.aclose()
     assert "second is left" in log
+
+
+async def test_code_of_a_page_that_is_left_is_told_so_and_starts_nothing_more() -> None:
+    """Neither the callback that runs just then, nor one of a click that waits in line behind it."""
+    outcomes: list[str] = []
+
+    def start_one() -> None:
+        context = get_current_context()
+        outcomes.append(f"closing {context.closing_event.is_set()}")
+        try:
+            context.create_task(asyncio.sleep(PATIENCE_S), name="of the page that is left")
+        except ContextClosed:
+            outcomes.append("refused")
+
+    def going() -> widgets.Widget:
+        def leave(_: widgets.Button) -> None:
+            closing = get_current_context().closing_event
+            second_click.set()
+            assert release.wait(PATIENCE_S)
+            navigate("/second")
+            assert closing.wait(PATIENCE_S)
+            start_one()
+
+        go, late = widgets.Button(description="Go"), widgets.Button(description="Late")
+        go.on_click(leave)
+        late.on_click(lambda _: start_one())
+        return widgets.VBox([go, late])
+
+    second_click, release = threading.Event(), threading.Event()
+    async with serving({"/": going, "/second": second}) as site:
+        visit = await site.visit()
+        going_there = asyncio.ensure_future(visit.click("Go"))
+        await eventually(second_click.is_set)
+        late = asyncio.ensure_future(visit.click("Late"))
+        await eventually(lambda: visit.context.stats().mailbox_depth == 3)  # each asks what is shown, too
+        release.set()
+        await asyncio.gather(going_there, late)
+        await navigated(visit, "/second")
+        assert outcomes == ["closing True", "refused"] * 2
+        assert visit.context.stats().tasks == 0

@@ -12,6 +12,10 @@ from comm.base_comm import BaseComm
 
 from solara_ctx.errors import redact
 from solara_ctx.jupyter import outputs
+from solara_ctx.jupyter.comms import WIDGET
+from solara_ctx.jupyter.origins import ORIGIN
+from solara_ctx.jupyter.targets import CONTROL, PAGE
+from solara_ctx.jupyter.upload import UPLOAD
 from solara_ctx.jupyter.wire import CHANNELS, Buffer
 
 log = logging.getLogger("solara_ctx.messages")
@@ -39,7 +43,7 @@ _TYPES = frozenset(
         "update_display_data",
     }
 )
-_TARGETS = frozenset({"jupyter.widget", "jupyter.widget.control", "jupyter.widget.version", "solara_ctx.page"})
+_TARGETS = frozenset({WIDGET, CONTROL, "jupyter.widget.version", PAGE, ORIGIN, UPLOAD})
 _METHODS = frozenset(["update", "echo_update", "request_state", "custom", "request_states", "update_states", "page"])
 _CHANNELS = CHANNELS | {"iopub", "stdin"}
 _OTHER = "other"

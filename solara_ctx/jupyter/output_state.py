@@ -113,19 +113,27 @@ def _sync(widget: Output, queue: _Queue) -> None:
     while queue.waiting and queue.turn.acquire(blocking=False):
         try:
             delay_s = queue.next_sync - _now()
-            if delay_s > 0:
+            if delay_s <= 0:
+                _apply_waiting(widget, queue)
+            else:
                 _sync_after(widget, queue, delay_s)
-                return
-            _apply_waiting(widget, queue)
         finally:
             queue.turn.release()
+        # Looked at without the turn: one that has gone off meanwhile has found it taken, and leaves it to us.
+        if queue.timer:
+            return
 
 
 def _sync_after(widget: Output, queue: _Queue, delay_s: float) -> None:
     """Sync soon.  The queue's turn is ours."""
-    if not queue.timer:
-        queue.timer = True
+    if queue.timer:
+        return
+    queue.timer = True
+    try:
         _call_after(delay_s, partial(_sync_late, weakref.ref(widget)))
+    except RuntimeError:  # the system has no more threads to give
+        queue.timer = False
+        raise
 
 
 def _call_after(delay_s: float, function: Callable[[], None]) -> None:

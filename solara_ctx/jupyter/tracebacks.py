@@ -5,6 +5,7 @@ Taken from an error at once, as plain values: nothing here keeps the error, its 
 
 import importlib
 import linecache
+import os
 import sysconfig
 import traceback
 from collections.abc import Iterator
@@ -19,7 +20,8 @@ _AROUND = 3
 # Of an error that calls itself ten thousand times, or has a chain of as many causes.
 _MOST_FRAMES = 100
 _MOST_LINKS = 20
-_PACKAGE = str(Path(__file__).parent.parent)
+# With the slash: a package of somebody else's may have a name that begins like ours.
+_PACKAGE = f"{Path(__file__).parent.parent}{os.sep}"
 _LIBRARIES = tuple(
     {str(Path(sysconfig.get_path(name))) for name in ("stdlib", "platstdlib", "purelib", "platlib")} | {_PACKAGE}
 )

@@ -8,6 +8,7 @@ from typing import NamedTuple, cast
 
 from starlette.requests import HTTPConnection
 
+from solara_ctx.interrupts import add_app_code
 from solara_ctx.look import Theme, begin
 from solara_ctx.web.assets import HashedFiles
 from solara_ctx.web.looks import Appearance, Look
@@ -182,6 +183,7 @@ def _adapt(path: str, function: PageCallable) -> Callable[[HTTPConnection], obje
     given: object = function
     if not callable(given) or isinstance(given, type):
         raise TypeError(f"the page at {path} has to be a function, not {given!r}")
+    add_app_code(function)
     parameters = inspect.signature(function).parameters.values()
     positional = [p for p in parameters if p.kind in {p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD, p.VAR_POSITIONAL}]
     required = [p for p in positional if p.default is p.empty and p.kind is not p.VAR_POSITIONAL]

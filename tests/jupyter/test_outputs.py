@@ -462,6 +462,52 @@ def test_large_contents_are_put_off(
     kernel.run(sync)
 
 
+def test_a_timer_that_finds_the_turn_taken_leaves_what_waits_to_who_has_it(
+    kernel: StandInContext, out: Output, later: list[tuple[float, Callable[[], None]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has seen that there is a timer, just before it went off, sees to another: it would be shown with the next
+    output only.
+    """
+    wait = output_state._sync_after
+
+    def wait_for_one_that_goes_off(*args: Any) -> None:
+        wait(*args)
+        if len(later) == 1:
+            later[0][1]()
+
+    def use() -> None:
+        for text in ("x" * 500_000, "one"):
+            output_state.append(out, {"output_type": "stream", "name": "stdout", "text": text})
+        monkeypatch.setattr(output_state, "_sync_after", wait_for_one_that_goes_off)
+        output_state.append(out, {"output_type": "stream", "name": "stdout", "text": "two"})
+
+    kernel.run(use)
+    assert len(later) == 2
+
+
+def test_no_thread_for_a_timer_is_not_for_ever(
+    kernel: StandInContext, out: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next output tries again."""
+
+    def no_more(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(output_state, "_now", lambda: 100.0)
+    monkeypatch.setattr(output_state, "_call_after", no_more)
+    put_off: list[object] = []
+
+    def use() -> None:
+        output_state.append(out, {"output_type": "stream", "name": "stdout", "text": "x" * 500_000})
+        with pytest.raises(RuntimeError, match="thread"):
+            output_state.append(out, {"output_type": "stream", "name": "stdout", "text": "one"})
+        monkeypatch.setattr(output_state, "_call_after", lambda *call: put_off.append(call))
+        output_state.append(out, {"output_type": "stream", "name": "stdout", "text": "two"})
+
+    kernel.run(use)
+    assert len(put_off) == 1
+
+
 def test_small_contents_are_never_put_off(
     kernel: StandInContext, out: Output, later: list[tuple[float, Callable[[], None]]]
 ) -> None:

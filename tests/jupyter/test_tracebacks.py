@@ -85,6 +85,7 @@ def test_whose_code_it_is(tmp_path: Path) -> None:
     """The user's has no name; this library's, other libraries' and Python's have."""
     assert library_of(str(tmp_path / "app.py")) is None
     assert library_of(str(Path(solara_ctx.__file__))) == "solara_ctx"
+    assert library_of(f"{Path(solara_ctx.__file__).parent}_of_mine/app.py") is None
     assert library_of(json.__file__) == "Python"
     assert library_of("<frozen importlib._bootstrap>") == "Python"
     assert library_of(pytest.__file__) == "pytest"
