@@ -283,13 +283,19 @@ def test(arguments: list[str]) -> None:
         env.run("pytest", *arguments, hint=hint, env=variables)
         return
     env.run("coverage", "erase", hint="remove the .coverage* files by hand")
-    covered = [env.python, "-m", "coverage", "run", "-m", "pytest", "-m", "not uncovered and not thorough"]
+    pytest: Command = [env.python, "-m", "pytest"]
+    coverage: Command = [env.python, "-m", "coverage", "run", "-m", "pytest"]
     # A process for each file that has some: the leak checks look at the whole process, whatever it has loaded.
-    tests = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("test_*.py"))]
-    files = [path.relative_to(ROOT) for path in tests if "mark.uncovered" in path.read_text()]
-    uncovered = [(env.python, "-m", "pytest", "-q", "-m", "uncovered and not thorough", file) for file in files]
-    unit, browsers = ([(*covered, folder)] for folder in FOLDERS)
-    run_lanes(browsers, [*unit, *uncovered], hint=hint, env=variables)
+    uncovered = [path for path in sorted((ROOT / "tests").rglob("test_*.py")) if "mark.uncovered" in path.read_text()]
+    traced = [
+        (*coverage, "-m", "not uncovered and not thorough", "tests"),
+        (*coverage, "-m", "covered and not thorough", "integration"),
+    ]
+    untraced = [
+        (*pytest, "-m", "not covered and not thorough", "integration"),
+        *((*pytest, "-q", "-m", "uncovered and not thorough", file.relative_to(ROOT)) for file in uncovered),
+    ]
+    run_lanes(untraced, traced, hint=hint, env=variables)
     env.run("coverage", "combine", "--quiet", hint="the tests wrote no coverage data: read the lines above")
     env.run("coverage", "report", hint="test the lines and branches that the table names, or take them out")
 
@@ -379,8 +385,6 @@ def bench(arguments: list[str]) -> None:
         env.run(f"benchmarks.{name}", *arguments[1:], hint="read the lines above; there are no figures", env=variables)
 
 
-# Of tests; what the second needs are servers and browsers.
-FOLDERS = ("tests", "integration")
 # Looks at the whole process, many times: three times as slow in one that has loaded every test.
 GROWTH = "tests/leaks/test_growth.py"
 # What takes as long as all the rest, and runs beside it.

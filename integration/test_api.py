@@ -13,6 +13,8 @@ from integration.conftest import Serve
 from integration.support.protocol import JupyterClient, ask, message
 from integration.support.waiting import wait_until
 
+pytestmark = pytest.mark.covered
+
 APP = "integration.support.apps.counter:app"
 TOKEN = {"Authorization": "Bearer sesame"}
 

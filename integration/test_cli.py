@@ -8,6 +8,8 @@ from playwright.async_api import Page, expect
 from integration.conftest import Launch, Serve
 from integration.support.waiting import wait_until
 
+pytestmark = pytest.mark.covered
+
 FIRST = '''
 import ipywidgets as widgets
 

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Awaitable, Callable
 
 import ipywidgets as widgets
+import pytest
 from playwright.async_api import Page, WebSocket, expect
 from starlette.applications import Starlette
 from starlette.routing import Mount
@@ -16,6 +17,8 @@ from integration.support.waiting import wait_until
 from integration.support.watch import Watch
 from solara_ctx import KernelApp, PageStatus, Settings, VirtualKernelContext
 from solara_ctx.leakcheck.pagestate import ANSWERED
+
+pytestmark = pytest.mark.covered
 
 LOST = "WebSocket|ERR_"
 ServeHere = Callable[..., Awaitable[ServerThread]]

@@ -26,7 +26,6 @@ def forget_peak(server: ServerProcess) -> None:
     Path(f"/proc/{server.process.pid}/clear_refs").write_text("5")
 
 
-@pytest.mark.uncovered
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux tells the peak")
 async def test_a_large_array_goes_both_ways(launch: Launch, page: Page) -> None:
     """With the settings as they are: there with one copy, back with two or three; nothing of it stays."""

@@ -75,7 +75,6 @@ async def click(page: AnyPage) -> None:
     await expect(page.get_by_text("clicked")).to_be_visible()
 
 
-@pytest.mark.uncovered
 async def test_pages_that_leak_nothing(leak_check: LeakCheck, chromium: Browser) -> None:
     """Of a browser each page has a session of its own; all are gone at once."""
     app = KernelApp({"/": counter, "/second": counter})
@@ -84,6 +83,7 @@ async def test_pages_that_leak_nothing(leak_check: LeakCheck, chromium: Browser)
     assert (report.closed, report.by_refcount) == (6, 6)
 
 
+@pytest.mark.covered
 async def test_a_page_that_leaks_is_named(leak_check: LeakCheck, page: Page) -> None:
     """Pages beside the one that the test has."""
     with pytest.raises(pytest.fail.Exception) as failed:
@@ -94,21 +94,18 @@ async def test_a_page_that_leaks_is_named(leak_check: LeakCheck, page: Page) -> 
     assert "module variable KEPT" in text
 
 
-@pytest.mark.uncovered
 async def test_without_a_script_every_button_is_clicked(leak_check: LeakCheck, page: Page) -> None:
     """So that what leaks only where somebody clicks is found."""
     with pytest.raises(pytest.fail.Exception, match="module variable KEPT"):
         await leak_check.browser(leaks_when_clicked, page.context, sessions=1, cycles=3)  # type: ignore[misc]
 
 
-@pytest.mark.uncovered
 async def test_plain_values_are_found(leak_check: LeakCheck, chromium: Browser) -> None:
     """What grows is named, although every kernel is gone."""
     with pytest.raises(pytest.fail.Exception, match="module variable VALUES"):
         await leak_check.browser(keeps_values, chromium, sessions=1, cycles=3)  # type: ignore[misc]
 
 
-@pytest.mark.uncovered
 async def test_the_line_that_made_it_is_the_apps(leak_check: LeakCheck, chromium: Browser) -> None:
     """Where no chain has one; what the test and its browser make meanwhile is not named."""
     with pytest.raises(pytest.fail.Exception) as failed:
@@ -121,6 +118,7 @@ async def test_the_line_that_made_it_is_the_apps(leak_check: LeakCheck, chromium
     assert all("widgets.Label" in line or "atexit.register" in line for line in named)
 
 
+@pytest.mark.covered
 async def test_what_fails_in_the_script_fails_the_test(leak_check: LeakCheck, chromium: Browser) -> None:
     """As it is, and its pages are closed."""
 
@@ -169,6 +167,7 @@ def test_leaky(leak_check, page):
 INI = "[pytest]\nleak_check_sessions = 1\nleak_check_cycles = 3\nfilterwarnings = error\n"
 
 
+@pytest.mark.covered
 @pytest.mark.browser
 def test_the_sync_api(tmp_path: Path) -> None:
     """In a pytest of its own, as Playwright's sync API wants no event loop to be running."""

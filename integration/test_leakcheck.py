@@ -25,7 +25,7 @@ PLANTED = sorted((LEAKS / "planted").glob("*.py"))
 MENDED = sorted((LEAKS / "mended").glob("*.py"))
 BOUNDED = sorted((LEAKS / "bounded").glob("*.py"))
 TWELVE = 12
-MARKS: dict[str, Any] = {"module_dict": (), "at_exit": pytest.mark.uncovered}
+MARKS: dict[str, Any] = {"module_dict": pytest.mark.covered, "at_exit": ()}
 
 pytestmark = pytest.mark.browser
 
@@ -102,7 +102,6 @@ def together(pages: list[Path], folder: Path) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.uncovered
 async def test_mended_they_are_none(run: Check, tmp_path: Path) -> None:
     """All twelve: a plateau, and nothing of any of them is kept."""
     result = await run(together(MENDED, tmp_path), sessions=len(MENDED))
@@ -111,7 +110,6 @@ async def test_mended_they_are_none(run: Check, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.uncovered
 async def test_a_bound_is_no_leak(run: Check, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Caches that are full, and one that says how large it may become; also within one session."""
     monkeypatch.setenv("BOUND", "2")
@@ -176,7 +174,6 @@ def remember(it):
 
 
 @pytest.mark.slow
-@pytest.mark.uncovered
 @pytest.mark.thorough
 async def test_other_ways_to_leak(run: Check, tmp_path: Path) -> None:
     """However small, whatever it is, wherever it is kept, and all at once: each of their lines is named."""
@@ -214,7 +211,6 @@ def page():
 
 
 @pytest.mark.slow
-@pytest.mark.uncovered
 async def test_leaks_within_one_session(run: Check, tmp_path: Path) -> None:
     """With each click a row, a widget that is replaced and never closed, a handler: sessions are a plateau, uses not.
 
@@ -231,6 +227,7 @@ async def test_leaks_within_one_session(run: Check, tmp_path: Path) -> None:
     assert named >= {number for number, line in enumerate(CLICKS.splitlines(), 1) if line.endswith("# makes")}
 
 
+@pytest.mark.covered
 async def test_a_page_that_fails_is_said(run: Check, tmp_path: Path) -> None:
     """An app whose page can't be shown was not checked."""
     app = tmp_path / "failing.py"
@@ -240,6 +237,7 @@ async def test_a_page_that_fails_is_said(run: Check, tmp_path: Path) -> None:
     assert "on purpose" in (tmp_path / "app.log").read_text()
 
 
+@pytest.mark.covered
 async def test_an_app_that_ends_is_said(run: Check, tmp_path: Path) -> None:
     """With its status, and the end of its log."""
     app = tmp_path / "ending.py"
@@ -254,6 +252,7 @@ def leakcheck(*arguments: str | Path, cwd: Path, **env: str) -> subprocess.Compl
     return subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, timeout=300, check=False)
 
 
+@pytest.mark.covered
 def test_the_command(tmp_path: Path) -> None:
     """A whole Starlette app with a script of the user's: progress, JSON, files, and status 0."""
     (tmp_path / "whole.py").write_text(
@@ -276,6 +275,7 @@ def test_the_command(tmp_path: Path) -> None:
     assert files["memory.png"].read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.covered
 @pytest.mark.parametrize(
     ("arguments", "env", "message"),
     [

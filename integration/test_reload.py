@@ -168,6 +168,7 @@ async def test_code_that_fails_at_the_start_is_waited_for(page: Page, launch: La
         await expect(page.get_by_role("button", name="Click")).to_be_visible()
         assert "SyntaxError" in server.log_text()
     finally:
+        await page.close()  # it would complain of a server that is gone
         began = time.monotonic()
         os.kill(server.process.pid, signal.SIGINT)
         assert await server.ended() == 0

@@ -18,6 +18,8 @@ from integration.support.threaded import ServerThread
 from integration.support.waiting import wait_until
 from solara_ctx import KernelApp, Settings
 
+pytestmark = pytest.mark.covered
+
 ServeHere = Callable[..., Awaitable[ServerThread]]
 SERVERS = pytest.mark.parametrize("ws", ["websockets-sansio", "solara_ctx.web.uvicorn_ws:PageWebSocket"])
 

@@ -12,8 +12,6 @@ from integration.support.server import ServerProcess
 from integration.support.stuck import is_stuck, page_that_reads_nothing
 from integration.support.waiting import wait_until
 
-pytestmark = pytest.mark.uncovered
-
 APPS = "integration.support.apps.leaving"
 BOUND = ["--bind", "127.0.0.1:0"]
 # gunicorn's own file for `gunicornc` would be in the user's home.

@@ -15,6 +15,8 @@ from integration.support.stuck import is_stuck, page_that_reads_nothing
 from integration.support.waiting import wait_until
 from solara_ctx.clock import PER_TURN
 
+pytestmark = pytest.mark.covered
+
 
 async def test_kernels_close_though_a_page_takes_nothing(serve: Serve) -> None:
     """The server waits for such a page's connection before it ends the lifespan; the kernels do not."""

@@ -59,10 +59,9 @@ class VirtualKernelContext:
         """
         self.base_url = base_url
         """Where the app is mounted, as the browser of the first connection sees it: a path that ends in a slash."""
-        self._shown_id, self._shown_session_id = redact(kernel_id), redact(session_id)
+        self._shown_id = redact(kernel_id)
         self._owner = owner
         self._presence = Presence(kernel_id, owner)
-        self._started_at = owner.clock.now()
         self._life = Life(self, owner=owner, presence=self._presence, page=page)
 
     def __repr__(self) -> str:
@@ -368,29 +367,7 @@ class VirtualKernelContext:
         Args:
             now: The time on the registry's clock, for a caller who takes many.
         """
-        now = self._owner.clock.now() if now is None else now
-        pages = self._presence.table.look()
-        present_s = now - self._presence.since
-        run = self._life.run
-        return KernelStats(
-            id=self._shown_id,
-            session=self._shown_session_id,
-            state=self._life.state.value,
-            pages={"connected": pages.connected, "disconnected": pages.disconnected, "closed": pages.closed},
-            age_seconds=now - self._started_at,
-            connected_seconds=present_s if pages.connected else None,
-            disconnected_seconds=None if pages.connected else present_s,
-            seconds_to_cull=None if pages.connected else self._presence.seconds_to_cull(),
-            widgets=0 if run is None else len(run.host.widgets),
-            comms=0 if run is None else run.host.comm_count,
-            threads=0 if run is None else run.living_threads(),
-            tasks=0 if run is None else len(run.tasks),
-            mailbox_depth=0 if run is None else len(run.mailbox),
-            outbox_frames=pages.outbox_frames,
-            outbox_bytes=pages.outbox_bytes,
-            replay_bytes=pages.replay_bytes,
-            restarts=self._life.restarts,
-        )
+        return self._life.stats(self._owner.clock.now() if now is None else now)
 
     def _on_loop(self) -> None:
         if threading.get_ident() != self._owner.loop_thread:

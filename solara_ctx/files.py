@@ -22,6 +22,7 @@ _LONGEST_NAME = 200
 # What a header or a file system would take for something else.
 _BAD_IN_NAME = re.compile(r'[\x00-\x1f\x7f/\\<>:"|?*\ud800-\udfff]')
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(; ?[\w.+-]+=[\w.+-]+)*", re.ASCII)
+_NONE: frozenset[str] = frozenset()  # each call makes another one, of 216 bytes
 _UNKNOWN = "application/octet-stream"
 
 
@@ -49,7 +50,7 @@ class KernelFiles:
         self._prefix = f"{base_url}files/{kernel_id}/"
         self._files: dict[str, OfferedFile] | None = {}
         # What is not the page's own.
-        self._floor: frozenset[str] = frozenset()
+        self._floor = _NONE
 
     def __len__(self) -> int:
         return len(self._files or ())

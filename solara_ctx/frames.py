@@ -8,7 +8,6 @@ user's function has closed over, which CPython keeps with its frame.
 import dis
 import inspect
 import threading
-from collections import deque
 from collections.abc import Iterable
 from types import FrameType, MemberDescriptorType
 
@@ -65,7 +64,8 @@ class FrameSweeper:
 
     def __init__(self) -> None:
         # Bounded: until they are swept, they are kept by us.
-        self._errors: deque[list[FrameType]] = deque(maxlen=_KEPT_ERRORS)
+        # No deque, which takes 760 bytes when it is empty.
+        self._errors: list[list[FrameType]] = []
         self._severed = False
 
     def note(self, error: BaseException) -> None:
@@ -74,6 +74,7 @@ class FrameSweeper:
         running = note(error)
         if running:
             self._errors.append(running)
+            del self._errors[:-_KEPT_ERRORS]
         if self._severed:
             self._errors.clear()
 
@@ -81,7 +82,7 @@ class FrameSweeper:
         """Clear what has ended by now."""
         for _ in range(len(self._errors)):
             try:
-                frames = self._errors.popleft()
+                frames = self._errors.pop(0)
             except IndexError:
                 return  # another thread was faster
             running = _uncleared(frames)

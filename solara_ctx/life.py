@@ -21,6 +21,7 @@ from solara_ctx.owner import Owner
 from solara_ctx.ports import Watch
 from solara_ctx.presence import Presence
 from solara_ctx.run import KernelRun, Navigable, PageFunction
+from solara_ctx.stats import KernelStats
 from solara_ctx.teardown import CloseReport, Teardown
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Life:
         self._kernel_id = context.id
         self._shown_id, self._shown_session_id = redact(context.id), redact(context.session_id)
         self._owner = owner
+        self._started_at = owner.clock.now()
         self._presence = presence
         self._page: PageFunction | None = page
         self._claims = Claims(context.id)
@@ -137,6 +139,31 @@ class Life:
             call_on(self._owner.loop, self._interrupt)
 
     # Loop only
+
+    def stats(self, now: float) -> KernelStats:
+        """As for `VirtualKernelContext.stats`."""
+        pages = self._presence.table.look()
+        present_s = now - self._presence.since
+        run = self.run
+        return KernelStats(
+            id=self._shown_id,
+            session=self._shown_session_id,
+            state=self.state.value,
+            pages={"connected": pages.connected, "disconnected": pages.disconnected, "closed": pages.closed},
+            age_seconds=now - self._started_at,
+            connected_seconds=present_s if pages.connected else None,
+            disconnected_seconds=None if pages.connected else present_s,
+            seconds_to_cull=None if pages.connected else self._presence.seconds_to_cull(),
+            widgets=0 if run is None else len(run.host.widgets),
+            comms=0 if run is None else run.host.comm_count,
+            threads=0 if run is None else run.living_threads(),
+            tasks=0 if run is None else len(run.tasks),
+            mailbox_depth=0 if run is None else len(run.mailbox),
+            outbox_frames=pages.outbox_frames,
+            outbox_bytes=pages.outbox_bytes,
+            replay_bytes=pages.replay_bytes,
+            restarts=self.restarts,
+        )
 
     def _navigate(self, page: PageFunction, location: str) -> None:
         if self.run is not None and not self.closing:

@@ -12,6 +12,7 @@ from typing import TypeVar
 from solara_ctx import current, frames
 from solara_ctx.current import Handle
 from solara_ctx.errors import ContextClosed, redact
+from solara_ctx.weak import WeakBag
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ class KernelTasks:
         self._failed = failed
         self._loop = loop
         self._running: dict[asyncio.Task[object], Handle | None] = {}
-        self._generators: weakref.WeakSet[AsyncGenerator[object, None]] = weakref.WeakSet()
+        self._generators: WeakBag[AsyncGenerator[object, None]] = WeakBag()
         self._closed = False
 
     def __len__(self) -> int:
@@ -67,6 +68,13 @@ class KernelTasks:
 
     def _forget(self, task: "asyncio.Task[object]") -> None:
         self._running.pop(task, None)
+        if task.cancelled():
+            # Until somebody asks, it keeps the error that has ended it, and with that its frames: in one of them may be
+            # a TaskGroup, which refers to the task.
+            try:
+                task.exception()
+            except asyncio.CancelledError as error:
+                frames.note(error)
 
     def own_generator(self, generator: AsyncGenerator[object, None]) -> None:
         """Close that async generator when the kernel ends, if it is there and open by then.  Loop only."""
@@ -119,8 +127,12 @@ class KernelTasks:
                 await asyncio.wait(self._running)
                 # What a task has let go of at its end may have something to say, too.
                 await asyncio.sleep(0)
-            while self._generators:
-                variables.copy().run(self._close_generator, self._generators.pop())
+            self._close_generators(variables)
+
+    def _close_generators(self, variables: contextvars.Context) -> None:
+        for generator in self._generators.living():
+            self._generators.discard(generator)
+            variables.copy().run(self._close_generator, generator)
 
     def where(self) -> str:
         """Where the running tasks wait, as text.  Loop only."""

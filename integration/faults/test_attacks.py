@@ -16,8 +16,6 @@ from integration.faults.support.arena import OPTIONS, SETTINGS, Arena, Bystander
 from integration.support.protocol import JupyterClient
 from integration.support.server import TROUBLE, ServerProcess, uvicorn_command
 
-pytestmark = pytest.mark.uncovered
-
 CASES = {**plain.CASES, **identity.CASES, **frames.CASES, **messages.CASES}
 # uvicorn answers what is no chunk with 400, and then fails to send what the app has answered meanwhile.
 UPSTREAM = {"body: a chunk of a size that is none": "h11._util.LocalProtocolError: "}

@@ -20,8 +20,6 @@ from integration.support.waiting import wait_until
 from integration.support.watch import Watch
 from solara_ctx.leakcheck.pagestate import ANSWERED
 
-pytestmark = pytest.mark.uncovered
-
 # What Chromium says of connections that fail, and what the page's own retries meet.
 LOST = "WebSocket|ERR_|the server responded with a status of 50"
 START = """() => {

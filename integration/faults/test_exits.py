@@ -17,8 +17,6 @@ from integration.support.protocol import JupyterClient, click, root_of
 from integration.support.server import TROUBLE, ServerProcess
 from integration.support.waiting import wait_until
 
-pytestmark = pytest.mark.uncovered
-
 RUNS = 500
 PARTS = 10
 """Each a minute: one test of so many would be taken for one that hangs."""

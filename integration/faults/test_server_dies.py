@@ -15,8 +15,6 @@ from integration.support.server import ServerProcess
 from integration.support.watch import Watch
 from solara_ctx.leakcheck.pagestate import ANSWERED
 
-pytestmark = pytest.mark.uncovered
-
 APP = "integration.support.apps.counter:app"
 # What Chromium says of connections that fail, and of ids that a new server does not know.
 LOST = "WebSocket|ERR_|the server responded with a status of (404|403|50)"

@@ -15,8 +15,6 @@ from integration.support.waiting import wait_until
 from integration.support.watch import Watch
 from solara_ctx.leakcheck.pagestate import ANSWERED
 
-pytestmark = pytest.mark.uncovered
-
 LOST = "WebSocket|ERR_"
 HASTY = {"SOLARA_WEBSOCKET_PING_INTERVAL": "300ms", "SOLARA_WEBSOCKET_PING_TIMEOUT": "500ms"}
 OURS = ("--ws", "solara_ctx.web.uvicorn_ws:PageWebSocket")

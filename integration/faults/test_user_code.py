@@ -15,8 +15,6 @@ from integration.faults.support.raising import RAISES, SECRET
 from integration.support.server import ServerProcess, uvicorn_command
 from integration.support.waiting import wait_until
 
-pytestmark = pytest.mark.uncovered
-
 APP = "integration.faults.support.misbehaving:app"
 ENV = {"SOLARA_KERNEL_CLOSE_TIMEOUT": "1s", "SOLARA_KERNEL_ZOMBIE_AFTER": "4s"}
 OFTEN = {"Exception", "SystemExit", "CancelledError", "RecursionError", "Exiting"}
@@ -71,24 +69,15 @@ async def test_a_callback_that_raises(ground: Ground, where: str) -> None:
         assert SECRET not in await incident.page.content()
 
 
-async def test_a_thread_that_raises(ground: Ground) -> None:
-    """It ends, and nothing else does."""
-    async with ground.incident("/thread") as incident:
+@pytest.mark.parametrize(("what", "silent"), [("thread", "SystemExit"), ("task", "CancelledError")])
+async def test_what_raises_beside_the_page(ground: Ground, what: str, silent: str) -> None:
+    """A thread or a task ends, and nothing else does; the silent one is how it may end."""
+    async with ground.incident(f"/{what}") as incident:
         for kind in RAISES:
             await incident.click(kind)
             await incident.answers()
-            if kind != "SystemExit":  # which is how a thread may end
-                await incident.logged(f"thread '{kind}' of kernel {incident.shown_id} failed", "Traceback", kind)
-
-
-async def test_a_task_that_raises(ground: Ground) -> None:
-    """It ends, and the event loop that it shares with everybody goes on."""
-    async with ground.incident("/task") as incident:
-        for kind in RAISES:
-            await incident.click(kind)
-            await incident.answers()
-            if kind != "CancelledError":  # which is how a task may end
-                await incident.logged(f"task '{kind}' of kernel {incident.shown_id} failed", "Traceback", kind)
+            if kind != silent:
+                await incident.logged(f"{what} '{kind}' of kernel {incident.shown_id} failed", "Traceback", kind)
 
 
 async def test_hooks_that_raise(ground: Ground) -> None:

@@ -97,7 +97,6 @@ async def test_too_large_a_file(visit: Visit, shot: Shot, tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.uncovered
 async def test_a_hundred_megabytes(visit: Visit, shot: Shot, tmp_path: Path) -> None:
     """With progress; the page and the kernel do other things meanwhile; the kernel has them bit by bit."""
     page = await visit("/output/upload")

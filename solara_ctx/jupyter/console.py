@@ -6,7 +6,6 @@ page that comes back, or a second one, shows what there is, as of every widget.
 
 import threading
 import weakref
-from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +36,8 @@ class Console:
         self._handle = handle
         self._output: Output | None = None
         # What comes while the Output is being made, by a finalizer of this thread or by another thread.
-        self._early: deque[tuple[str, Mapping[str, Any]]] = deque(maxlen=_BOUND.waiting)
+        # No deque, which takes 760 bytes when it is empty, as it is in most kernels.
+        self._early: list[tuple[str, Mapping[str, Any]]] = []
         self._turn = threading.Lock()
 
     @property
@@ -88,12 +88,13 @@ class Console:
         if host is None or host.closing:
             return False
         self._early.append((msg_type, content))
+        del self._early[: -_BOUND.waiting]
         # After a release something may have come in that its thread has left to us.
         while self._early and self._turn.acquire(blocking=False):
             try:
                 output = self.output or self._make(host)
                 while self._early:
-                    msg_type, content = self._early.popleft()
+                    msg_type, content = self._early.pop(0)
                     append(output, {"output_type": msg_type, **content}, later=True)
                 self._output = output
             except ContextClosed:

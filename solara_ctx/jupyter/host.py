@@ -24,14 +24,12 @@ from solara_ctx.jupyter.printing import Printed, Printing
 from solara_ctx.jupyter.report import Reporter, page_error
 from solara_ctx.jupyter.results import MAIN_PLACE, Results, items_of, places_of
 from solara_ctx.jupyter.session import KernelSession, ToPage
-from solara_ctx.jupyter.sever import sever_widget
 from solara_ctx.jupyter.shell import KernelShell
 from solara_ctx.jupyter.targets import CONTROL, PAGE, BadMessage, ControlTarget, PageTarget
-from solara_ctx.jupyter.trees import parts_of
 from solara_ctx.jupyter.upload import UPLOAD, UploadTarget
+from solara_ctx.jupyter.widget_table import WidgetTable
 from solara_ctx.jupyter.wire import Limits
 from solara_ctx.ports import Sink, Watch
-from solara_ctx.weak import WeakBag
 
 log = logging.getLogger(__name__)
 
@@ -97,16 +95,10 @@ class KernelHost:
         self._debug = debug
         self.printing = Printing(self, handle, debug=debug, printed=printed)
         """Where goes what it prints and displays."""
-        # What no user has made.
-        self._hidden: frozenset[str] = frozenset()
         self._on_shutdown: Callable[[bool], object] | None = on_shutdown
         self._on_navigate = on_navigate
         self._results = Results()
-        # The widgets that no page has made.
-        self._kept: frozenset[str] = frozenset()
-        self._widgets: dict[str, Widget] = {}
-        # Of every widget ever made here: one that was closed early may be in a cycle of the user's making, too.
-        self._made: WeakBag[Widget] = WeakBag()
+        self._widgets = WidgetTable()
         self._shell: KernelShell | None = None
         self._shell_lock = threading.RLock()
         self._shell_maker: int | None = None
@@ -118,18 +110,18 @@ class KernelHost:
         """Where errors go."""
         self.belongings = Belongings()
         """What stands here for the global state of libraries."""
-        self.control = ControlTarget(self._widgets, self.reporter.user_error)
+        self.control = ControlTarget(self._widgets.living, self.reporter.user_error)
         """Sends the state of all widgets."""
         self._page = PageTarget(self._navigate)
         self.comm_manager = KernelCommManager()
         """The open comms, and the targets that a page may open."""
-        self.message_log = MessageLog(kernel_id, self.comm_manager.comms, self._widgets) if debug else None
+        self.message_log = MessageLog(kernel_id, self.comm_manager.comms, self._widgets.living) if debug else None
         """Has a line for each message, in debug mode."""
         self.session.message_log = self.message_log
         targets: dict[str, Any] = {
             PAGE: self._page.open,
             CONTROL: self.control.open,
-            UPLOAD: UploadTarget(self._widgets, limits.upload).open,
+            UPLOAD: UploadTarget(self._widgets.living, limits.upload).open,
             WIDGET: open_widget,
             ORIGIN: open_origin,
         }
@@ -141,14 +133,12 @@ class KernelHost:
     @property
     def widgets(self) -> Mapping[str, Widget]:
         """The living widgets by model id, but for the console's."""
-        if not self._hidden:
-            return MappingProxyType(self._widgets)
-        return {model_id: widget for model_id, widget in self._widgets.copy().items() if model_id not in self._hidden}
+        return MappingProxyType(self._widgets.visible)
 
     @property
     def all_widgets(self) -> MappingProxyType[str, Widget]:
         """The living widgets by model id."""
-        return MappingProxyType(self._widgets)
+        return MappingProxyType(self._widgets.living)
 
     @property
     def comm_count(self) -> int:
@@ -203,7 +193,7 @@ class KernelHost:
 
     def begin_page(self) -> None:
         """A page function is about to run: what widgets there are by now are not its."""
-        self._kept = frozenset(self._widgets)
+        self._widgets.begin_page()
 
     def leave_page(self, location: str) -> None:
         """The page is left for the one at *location*: close what its function has returned, and its widgets."""
@@ -213,15 +203,10 @@ class KernelHost:
         # The pages are not told of each: they take what there is with the next answer.
         self.leaving = True
         try:
-            for model_id in self._widgets.keys() - self._kept - self._hidden:
-                widget = self._widgets.get(model_id)
-                if widget is not None:
-                    self._guarded(widget.close, f"close() of a {type(widget).__name__}")
+            self._widgets.close_pages_own(self._guarded)
         finally:
             self.leaving = False
-        for widget in self._made.living():
-            if widget.comm is None:
-                sever_widget(widget)
+        self._widgets.sever_closed()
 
     def show(self, result: object) -> None:
         """Show what the page function returned: widgets, what Jupyter displays, Reacton elements, a sequence of these,
@@ -261,25 +246,14 @@ class KernelHost:
         self._page.set(properties)
 
     def _roots(self, result: object) -> list[str]:
-        return list(map(self._root, items_of(result)))
-
-    def _root(self, item: object) -> str:
-        widget = self._results.widget_for(item)
-        if not self._is_own(widget):
-            raise TypeError(_stranger(f"the {type(widget).__name__} that the page function returned"))
-        for part, holder in parts_of(widget):
-            # The page could show nothing of the whole then, and would say so in words that are nobody's.
-            if not self._is_own(part):
-                raise TypeError(_stranger(f"the {type(part).__name__} in the page's {type(holder).__name__}"))
-        return str(widget.model_id)
-
-    def _is_own(self, widget: Widget) -> bool:
-        comm: object = widget.comm
-        return isinstance(comm, KernelComm) and self._widgets.get(comm.comm_id) is widget
+        roots = list(map(self._results.widget_for, items_of(result)))
+        for root in roots:
+            self._widgets.check(root)
+        return [str(root.model_id) for root in roots]
 
     def show_console(self, output: Output) -> None:
         """Tell the pages which widget is the console: there was none so far."""
-        self._hidden = frozenset({output.model_id, output.layout.model_id})
+        self._widgets.hide(output)
         self._page.show_console(output.model_id)
 
     def task_failed(self, error: BaseException) -> None:
@@ -290,20 +264,19 @@ class KernelHost:
 
     def adopt(self, widget: Widget) -> None:
         """A widget of this kernel has got its comm."""
-        self._widgets[widget.model_id] = widget
-        self._made.add(widget)
+        self._widgets.add(widget)
         comm: object = widget.comm
         if isinstance(comm, KernelComm):
             comm.opening = None
 
     def forget_widget(self, model_id: str) -> Widget | None:
         """A widget of this kernel is closed; harmless when it is unknown."""
-        return self._widgets.pop(model_id, None)
+        return self._widgets.forget(model_id)
 
     def forget_comm(self, comm: BaseComm) -> None:
         """A comm is closed, and with it the widget of that id; harmless when it is unknown."""
         self.comm_manager.unregister_comm(comm)
-        self._widgets.pop(comm.comm_id, None)
+        self._widgets.forget(comm.comm_id)
         self._page.forget(comm)
 
     def forget_page_comms(self, page_id: str, target_name: str) -> None:
@@ -356,7 +329,7 @@ class KernelHost:
             watch.add(part)
         # As they are: a hundred new weak references for each of the kernels that close at once can set off a garbage
         # collection, which stopped the event loop for 450 ms.
-        watch.add_all(self._made)
+        watch.add_all(self._widgets.made)
 
     @property
     def app_may_wait(self) -> bool:
@@ -370,20 +343,12 @@ class KernelHost:
     @property
     def widgets_may_wait(self) -> bool:
         """Whether closing them runs code of the user's: a `close` of a class of their own."""
-        # Copied in one step, as user code may make one at any time.
-        return any(type(widget).close is not Widget.close for widget in self._widgets.copy().values())
+        return self._widgets.close_may_wait
 
     def close_widgets(self) -> None:
         """Close every widget, and sever what ties them to each other and to the user's objects."""
         self.closing = True
-        for widget in list(self._widgets.values()):
-            self._guarded(widget.close, f"close() of a {type(widget).__name__}")
-        for widget in self._made.living():
-            sever_widget(widget)
-            widget._trait_values["comm"] = None  # in case its own close() has failed
-        self._widgets.clear()
-        # Not cleared: it is the watch's.
-        self._made = WeakBag()
+        self._widgets.close(self._guarded)
 
     def close_kernel(self) -> None:
         """Close comms, shell, session and kernel, and sever what ties them to each other."""
@@ -408,13 +373,6 @@ class KernelHost:
             step()
         except BaseException as error:  # noqa: BLE001 - user code; the next step has to run
             self.reporter.user_error(error, what)
-
-
-def _stranger(what: str) -> str:
-    return (
-        f"{what} does not belong to this page: it is closed, or was made elsewhere, when its module was imported for "
-        "example; make it in the page function"
-    )
 
 
 def current_host() -> KernelHost | None:

@@ -26,6 +26,7 @@ from IPython.core.history import HistoryManager
 from IPython.core.magics.script import ScriptMagics
 from IPython.core.pylabtools import print_figure
 from IPython.display import display
+from IPython.utils.PyColorize import theme_table
 from traitlets import CaselessStrEnum, Instance, Type
 
 from solara_ctx import current
@@ -36,6 +37,9 @@ from solara_ctx.jupyter.sever import sever_graph
 
 if TYPE_CHECKING:
     from solara_ctx.jupyter.kernel import HostedKernel
+
+# Upstream reads it from its file with the first shell, which may be made on the event loop, by async code.
+_ = theme_table["neutral"]
 
 
 class _ParentHeader:
@@ -127,8 +131,14 @@ class KernelShell(ZMQInteractiveShell):
 
     @classmethod
     def _make(cls, kernel: "HostedKernel", reporter: Reporter, handle: Handle) -> "KernelShell":
-        with current.bound(handle):
-            return cls(kernel=kernel, reporter=reporter)
+        shell = cls.__new__(cls, kernel=kernel, reporter=reporter)
+        try:
+            with current.bound(handle):
+                shell.__init__(kernel=kernel, reporter=reporter)  # type: ignore[misc]
+        except BaseException:
+            sever_graph(shell)  # nobody else knows its parts
+            raise
+        return shell
 
     # What upstream's constructor does to the process
 

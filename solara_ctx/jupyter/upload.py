@@ -26,6 +26,7 @@ from ipywidgets.widgets.widget_upload import _deserialize_value
 
 from solara_ctx.jupyter.comms import KernelComm
 from solara_ctx.jupyter.targets import BadMessage
+from solara_ctx.weak import WeakBag
 
 UPLOAD = "solara_ctx.upload"
 """The target of an upload's comm."""
@@ -56,7 +57,7 @@ class UploadTarget:
         self._widgets = widgets
         self._limit_bytes = limit_bytes
         # Each is held by its comm, and goes with it.
-        self._running: weakref.WeakSet[_Upload] = weakref.WeakSet()
+        self._running: WeakBag[_Upload] = WeakBag()
 
     def open(self, comm: KernelComm, message: Mapping[str, Any]) -> None:
         """A page begins to upload.
@@ -82,7 +83,7 @@ class UploadTarget:
     def _refusal(self, upload: "_Upload") -> str | None:
         if upload.size > self._limit_bytes:
             return f"That is {_in_mb(upload.size)}; the server takes {_in_mb(self._limit_bytes)} at most."
-        if upload.size + sum(other.size for other in self._running) > self._limit_bytes:
+        if upload.size + sum(other.size for other in self._running.living()) > self._limit_bytes:
             return "Another upload is under way; please try again when it has ended."
         return None
 

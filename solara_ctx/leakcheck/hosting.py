@@ -72,7 +72,7 @@ class Subject:
             for app in self.apps:
                 stack.callback(keep_nothing_for_replay(app))
                 service = app._service
-                if service is None or not service.alive:
+                if service is None or not service.lives:
                     await stack.enter_async_context(app.lifespan())
                 closers = app.registry.closers
                 for pool in (app.registry.workers, closers.waiting, closers.computing):

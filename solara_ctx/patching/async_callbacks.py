@@ -67,7 +67,8 @@ def register_async(original: Callable[..., None]) -> Callable[..., None]:
 
 
 def _is_async(function: object) -> bool:
-    if inspect.iscoroutinefunction(function):
+    """Whether it is an async function, or may be one in disguise, as in `lambda _: save(text.value)`."""
+    if inspect.iscoroutinefunction(function) or getattr(function, "__name__", None) == "<lambda>":
         return True
     # An object that is called, such as one of a class with `async def __call__`.
     call = getattr(type(function), "__call__", None)  # noqa: B004 - it is looked at, not asked for

@@ -111,16 +111,8 @@ def _render(original: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
 
 def plotly_widget_patches(basewidget: ModuleType) -> Sequence[Patch]:
     """The patch of plotly's figures that are widgets."""
-    return (
-        Patch(
-            target=basewidget.BaseFigureWidget,
-            attribute=OF_LIBRARY,
-            make=lambda _: _cut_figure,
-            why="each part of a figure refers to the one that it is in, and that refers to its parts",
-            upstream="plotly 7",
-            adds=True,
-        ),
-    )
+    why = "each part of a figure refers to the one that it is in, and that refers to its parts"
+    return (_end_of(basewidget.BaseFigureWidget, _cut_figure, "plotly 7", why),)
 
 
 def _cut_figure(figure: Any) -> None:
@@ -134,16 +126,8 @@ def _cut_figure(figure: Any) -> None:
 
 def altair_widget_patches(jupyter_chart: ModuleType) -> Sequence[Patch]:
     """The patch of altair's charts that are widgets."""
-    return (
-        Patch(
-            target=jupyter_chart.JupyterChart,
-            attribute=OF_LIBRARY,
-            make=lambda _: _cut_chart,
-            why="a chart's parameters hold the function that observes them, and that holds the chart",
-            upstream="altair 6",
-            adds=True,
-        ),
-    )
+    why = "a chart's parameters hold the function that observes them, and that holds the chart"
+    return (_end_of(jupyter_chart.JupyterChart, _cut_chart, "altair 6", why),)
 
 
 def _cut_chart(chart: Any) -> None:
@@ -204,3 +188,8 @@ def _attribute(sample: object, name: str, upstream: str, why: str, own: Callable
         upstream=upstream,
         adds=True,
     )
+
+
+def _end_of(widget_class: Any, cut: Callable[[Any], None], upstream: str, why: str) -> Patch:
+    """What is to be cut when a widget of a class has ended, beside what every widget has."""
+    return Patch(target=widget_class, attribute=OF_LIBRARY, make=lambda _: cut, why=why, upstream=upstream, adds=True)

@@ -1,14 +1,10 @@
 """`KernelApp`: puts the rooms together as one ASGI app."""
 
 import asyncio
-import contextlib
-import contextvars
 import logging
-import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
-from operator import methodcaller
 from pathlib import Path
 
 from starlette.requests import Request
@@ -16,14 +12,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, Router, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
-from solara_ctx import patching
-from solara_ctx.clock import wait_through, wait_within
-from solara_ctx.collector import PRODUCTION_THRESHOLDS, set_collector
 from solara_ctx.current import Handle
 from solara_ctx.jupyter import KernelHost, Limits, PageLimits, Printed
-from solara_ctx.jupyter.message_log import show_messages
-from solara_ctx.leaks.explain import explain
-from solara_ctx.leaks.tracker import LeakTracker, Surroundings
+from solara_ctx.leaks.tracker import LeakTracker
 from solara_ctx.lifecycle import CloseReason
 from solara_ctx.look import Theme
 from solara_ctx.registry import KernelRegistry
@@ -33,7 +24,6 @@ from solara_ctx.web.api import KernelsApi
 from solara_ctx.web.assets import Assets, HashedFiles
 from solara_ctx.web.channels import Channels
 from solara_ctx.web.downloads import Downloads
-from solara_ctx.web.interpreter_exit import on_interpreter_exit
 from solara_ctx.web.issuing import Issuer
 from solara_ctx.web.looks import Look
 from solara_ctx.web.nbextensions import Nbextensions
@@ -41,10 +31,8 @@ from solara_ctx.web.page_route import PageRoute
 from solara_ctx.web.pages import AnyPages, Pages
 from solara_ctx.web.renewal import renew, show_code_error
 from solara_ctx.web.resourcez import Resourcez
+from solara_ctx.web.service import Service
 from solara_ctx.web.session import KernelIds, Sessions, Signer
-from solara_ctx.web.siblings import may_have_siblings
-from solara_ctx.web.stop_signals import Resume, StopSignals
-from solara_ctx.workers import WorkerPool
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +90,7 @@ class KernelApp:
         """The kernels of this app: a read-only mapping from kernel id to context."""
         issuer = Issuer(self.registry, self._sessions)
         self._channels = Channels(self.registry, self._sessions, self._pages.bind)
-        self._service: _Service | None = None
+        self._service: Service | None = None
         self.owns_process = False
         """Whether the process does nothing but serve this app, so that its garbage collector may be set for it."""
         self.leaks = LeakTracker(
@@ -129,7 +117,7 @@ class KernelApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI entry."""
         if scope["type"] != "lifespan":
-            await self._start_if_nobody_did()
+            self._start_if_nobody_did()
         await self._router(scope, receive, send)
 
     @asynccontextmanager
@@ -145,11 +133,11 @@ class KernelApp:
 
         At its end every kernel is closed, with the reason `server-shutdown`.
         """
-        service = await self._start()
+        service = self._start()
         try:
             yield
         finally:
-            await self._stop(service)
+            await service.stop()
 
     def on_kernel_start(self, hook: StartHook) -> Callable[[], None]:
         """Call *hook*, without arguments, in every kernel before its page function, with the context current.
@@ -215,163 +203,31 @@ class KernelApp:
 
     # The service
 
-    async def _start(self) -> "_Service":
-        if self._service is not None and self._service.alive and not self._service.loop.is_closed():
-            raise RuntimeError(
-                "this KernelApp runs already; wire its lifespan once, in the app that is served, and wire it before "
-                "the first request"
-            )
-        if not self.settings.session_secret_key and may_have_siblings():
-            log.warning(
-                "this process may be one of several, and SOLARA_SESSION_SECRET_KEY is not set: a browser that reaches "
-                "another one is a stranger there, and its page starts afresh; give all of them the same key"
-            )
-        loop = asyncio.get_running_loop()
-        patching.acquire()
-        self.registry.start(scrub_threads=patching.scrub_dummy_threads, watch=self.leaks.watch)
-        signals = StopSignals(self._stop_signalled)
-        signals.install()
-        if self._service is not None:  # whose loop has ended without it
-            self._service.restore_collector()
-            self._service.forget_exit()
-            self._service.forget_stop()
-            self._service.hide_messages()
-        service = self._service = _Service(loop, signals)
-        service.restore_collector = self._set_collector()
-        service.forget_stop = patching.on_server_stop(partial(self._tell_before, service))
-        if self.settings.debug:
-            service.hide_messages = show_messages()
-        if threading.current_thread().daemon:
-            service.forget_exit = on_interpreter_exit(partial(self._drain_at_exit, service))
-        self.leaks.start(
-            Surroundings(
-                clock=self.registry.clock, in_background=service.background.submit, on_loop=loop.call_soon_threadsafe
-            )
+    def _start(self) -> Service:
+        if self._service is not None:
+            if self._service.lives:
+                raise RuntimeError(
+                    "this KernelApp runs already; wire its lifespan once, in the app that is served, and wire it "
+                    "before the first request"
+                )
+            self._service.forget()
+        self._service = Service(
+            self.registry, self.leaks, self._channels, self.settings, owns_process=self.owns_process
         )
         return self._service
 
-    def _set_collector(self) -> Callable[[], None]:
-        freeze, thresholds = self.settings.gc_freeze, self.settings.gc_thresholds
-        in_production = self.owns_process and not self.settings.debug
-        return set_collector(
-            freeze=in_production if freeze is None else freeze,
-            thresholds=PRODUCTION_THRESHOLDS if thresholds is None and in_production else thresholds,
-        )
-
-    async def _stop(self, service: "_Service") -> None:
-        if not service.alive:
+    def _start_if_nobody_did(self) -> None:
+        if self._service is not None and self._service.lives_here:
             return
-        service.alive = False
-        try:
-            drain = self._begin_drain(service)
-            await wait_through(drain)
-            drain.result()
-        finally:
-            self.leaks.stop()
-            service.background.close()
-            service.forget_exit()
-            service.forget_stop()
-            service.hide_messages()
-            service.signals.remove()
-            patching.release()
-            service.restore_collector()
-
-    def _stop_signalled(self, resume: Resume) -> None:
-        # In a signal handler, between any two instructions of the main thread: only pass it on.
-        service = self._service
-        if service is None or not service.alive:
-            resume()
-        elif service.keeper is None:
-            # Not only when the lifespan ends: uvicorn waits for its connections first, without a limit, and a page
-            # that reads nothing, of a sleeping laptop for example, would keep every kernel from closing.
-            service.loop.call_soon_threadsafe(self._drain_before, service, resume)
-        else:
-            # Nobody will call us again, so the server has to wait until the kernels are closed.
-            service.keeper.add_done_callback(lambda _: resume())
-            service.loop.call_soon_threadsafe(service.keeper.cancel)
-
-    def _begin_drain(self, service: "_Service") -> "asyncio.Task[None]":
-        """Tell the pages, and begin to close the kernels; once, however often it is asked for."""
-        if service.drain is None:
-            self.registry.begin_drain()
-            self.leaks.collect_no_more()
-            service.drain = service.loop.create_task(self._drain(service), context=contextvars.Context())
-        return service.drain
-
-    def _drain_before(self, service: "_Service", resume: Resume) -> None:
-        """Let the server hear of the signal once all pages are told: it would tell them something else."""
-        _ = self._begin_drain(service)
-        service.told.add_done_callback(lambda _: resume())
-
-    async def _tell_before(self, service: "_Service") -> None:
-        """The same for a server that waits for this instead of being called."""
-        if service.loop is asyncio.get_running_loop():
-            _ = self._begin_drain(service)
-            await asyncio.shield(service.told)
-
-    def _drain_at_exit(self, service: "_Service") -> None:
-        """The main thread has ended, and soon the service's own will stop wherever it is: close the kernels first."""
-        drained = threading.Event()
-
-        def begin() -> None:
-            self._begin_drain(service).add_done_callback(lambda _: drained.set())
-
-        with contextlib.suppress(RuntimeError):  # the loop has ended
-            service.loop.call_soon_threadsafe(begin)
-            if service.loop.is_running():
-                # The drain's own budget: but somebody may block the loop, and then nobody would keep to it.
-                drained.wait(self.settings.kernel_drain_timeout)
-
-    async def _drain(self, service: "_Service") -> None:
-        try:
-            # Pages are sent away with the first step of their kernel's end and not, as else, with the last: the server
-            # waits for its connections, or has a word of its own for them.
-            reason = CloseReason.SERVER_SHUTDOWN
-            each = methodcaller("send_pages_away", reason)
-            await self.registry.drain(reason, each=each, begun=partial(self._tell_server, service))
-        finally:
-            service.all_told()
-
-    async def _tell_server(self, service: "_Service") -> None:
-        # What the last pages are told is on its way, and has some turns of the loop to go; a page that reads nothing is
-        # left to the server.
-        within_s = min(_TOLD_WITHIN_S, self.settings.kernel_drain_timeout)
-        await wait_within(self.registry.clock, self._channels.none_open(), within_s)
-        service.all_told()
-
-    async def _start_if_nobody_did(self) -> None:
-        service = self._service
-        loop = asyncio.get_running_loop()
-        if service is not None and service.loop is loop and service.alive:
-            return
-        service = await self._start()
+        self._start().keep()
         log.warning(
             "the lifespan of this KernelApp is not wired, so its service started only now, with the first request; "
             "add `lifespan=kernels.lifespan` to the Starlette or FastAPI app that it is mounted in"
         )
-        # From an empty context: the task lives as long as the loop, and must not keep the request that began it.
-        service.keeper = loop.create_task(self._keep(service), context=contextvars.Context())
-
-    async def _keep(self, service: "_Service") -> None:
-        """Wait for the loop's end, which cancels every task, and close the kernels then."""
-        try:
-            await service.loop.create_future()
-        finally:
-            await self._stop(service)
 
     def _name_the_holder(self, kernel: str) -> None:
-        """Say in the log what keeps a zombie, without being asked; in debug mode only, as it takes seconds."""
-        service = self._service
-        if service is None:
-            return
-
-        def search() -> None:
-            found = explain(self.leaks.living(kernel))
-            log.warning("kernel %s is kept by %s", kernel, found.text())
-            with contextlib.suppress(RuntimeError):  # the loop may have ended
-                service.loop.call_soon_threadsafe(self.leaks.note_holder, kernel, found.text())
-
-        service.background.submit(search)
+        if self._service is not None:
+            self._service.name_holder(kernel)
 
     # Endpoints
 
@@ -381,29 +237,6 @@ class KernelApp:
         if not self.registry.has_room():
             return JSONResponse({"status": "kernel-limit"}, 503, {"Retry-After": "10", "Cache-Control": "no-store"})
         return JSONResponse({"status": "ready"}, headers={"Cache-Control": "no-store"})
-
-
-class _Service:
-    """One start of a `KernelApp` on an event loop."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, signals: StopSignals) -> None:
-        self.loop = loop
-        self.signals = signals
-        self.alive = True
-        self.background = WorkerPool(1, name="solara-ctx-collector")
-        self.keeper: asyncio.Task[None] | None = None
-        self.drain: asyncio.Task[None] | None = None
-        self.restore_collector: Callable[[], None] = lambda: None
-        self.forget_exit: Callable[[], None] = lambda: None
-        self.forget_stop: Callable[[], None] = lambda: None
-        self.hide_messages: Callable[[], None] = lambda: None
-        self.told: asyncio.Future[None] = loop.create_future()
-        """Done when all pages know that the server stops."""
-
-    def all_told(self) -> None:
-        """All pages know it; harmless when they did."""
-        if not self.told.done():
-            self.told.set_result(None)
 
 
 def _shut_down(handle: Handle, restart: bool) -> None:  # noqa: FBT001 - the flag of Jupyter's shutdown_request

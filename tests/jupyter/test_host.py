@@ -1,5 +1,6 @@
 """The host as a whole: what it shows, how it ends, and that nothing of it is left."""
 
+import contextlib
 import contextvars
 import gc
 import logging
@@ -20,6 +21,7 @@ from traitlets import HasTraits
 from solara_ctx import ContextClosed
 from solara_ctx.jupyter import KernelHost
 from solara_ctx.jupyter.host import living_host
+from solara_ctx.jupyter.shell import KernelShell
 from solara_ctx.ports import Host
 from tests.support.everything import Panel, two_panels
 from tests.support.kernels import Page, StandInContext, every_core_widget, fail, patched
@@ -363,6 +365,24 @@ def test_nothing_is_left(use: Callable[[], object], caplog: pytest.LogCaptureFix
     with patched():
         reclaimed(use)  # the first use of IPython's parts imports modules, and fills caches
         reclaimed(use)
+
+
+@pytest.mark.usefixtures("no_collector")
+def test_a_shell_that_could_not_be_made_is_freed(kernel: StandInContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What there was of it by then: its parts refer to each other, and to the kernel."""
+    began: list[weakref.ref[KernelShell]] = []
+
+    def fails(shell: KernelShell) -> None:
+        began.append(weakref.ref(shell))
+        raise OSError("too many open files")
+
+    monkeypatch.setattr(KernelShell, "init_prompts", fails)
+    with contextlib.suppress(OSError):
+        kernel.run(get_ipython)
+    (shell,) = began
+    assert shell() is None
+    monkeypatch.undo()
+    assert isinstance(kernel.run(get_ipython), KernelShell)
 
 
 @pytest.mark.usefixtures("no_collector")

@@ -5,6 +5,7 @@ import builtins
 import linecache
 import logging
 import os
+import subprocess
 import sys
 import threading
 import warnings
@@ -21,6 +22,8 @@ from IPython.display import HTML, clear_output, display, update_display
 from solara_ctx import ContextClosed, current
 from solara_ctx.jupyter.shell import KernelShell
 from tests.support.kernels import Page, StandInContext, patched, types_of
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_every_kernel_has_a_shell_of_its_own(kernel: StandInContext) -> None:
@@ -51,6 +54,32 @@ def test_a_shell_is_made_on_first_use_only(kernel: StandInContext, page: Page) -
     assert kernel.living_host.shell_if_made is None
     kernel.run(get_ipython)
     assert kernel.living_host.shell_if_made is not None
+
+
+FIRST = """
+import asyncio
+from blockbuster import blockbuster_ctx
+from IPython import get_ipython
+from tests.support.kernels import StandInContext, patched
+
+async def main():
+    context = StandInContext()
+    with patched(), blockbuster_ctx("solara_ctx") as blockbuster:
+        for name, function in blockbuster.functions.items():
+            if not name.startswith("io."):  # it asks for the home folder, which takes no time
+                function.deactivate()
+        assert context.run(get_ipython) is not None
+    context.close()
+
+asyncio.run(main())
+"""
+
+
+def test_not_even_the_first_shell_reads_a_file() -> None:
+    """Async code may be the first to ask for one, on the event loop, and upstream reads a theme then, once."""
+    command = [sys.executable, "-c", FIRST]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)  # noqa: S603
+    assert (ended.stderr, ended.returncode) == ("", 0)
 
 
 def test_two_threads_make_one_shell(kernel: StandInContext) -> None:

@@ -54,8 +54,8 @@ noter = Noter()
 
 @pytest.mark.parametrize(
     "callback",
-    [note, noter, noter.method, functools.partial(note, "first")],
-    ids=["function", "object", "method", "partial"],
+    [note, noter, noter.method, functools.partial(note, "first"), lambda subject: note(subject)],  # noqa: PLW0108
+    ids=["function", "object", "method", "partial", "lambda"],
 )
 async def test_an_async_callback_runs_as_a_task_of_the_kernel(callback: Callable[..., Any]) -> None:
     """For clicks, observers and custom messages; registered twice it is called once, and it can be taken off."""

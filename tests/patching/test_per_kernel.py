@@ -19,12 +19,6 @@ class Settings:
         self.options = {"size": 1}
 
 
-@pytest.fixture
-def other(kernel: StandInContext) -> StandInContext:
-    """A second kernel."""
-    return StandInContext(kernel_id="another kernel")
-
-
 def test_a_value_is_the_processs_until_the_kernel_sets_its_own(kernel: StandInContext, other: StandInContext) -> None:
     """And each instance has its own."""
     settings, second = Settings(), Settings()

@@ -201,7 +201,7 @@ class Deaths:
             self.watch("console", host.printing._console)
         for comm in host.comm_manager.comms.values():
             self.watch(f"comm {comm.target_name}", comm)
-        for widget in host._made.living():
+        for widget in host._widgets.made.living():
             self.watch(type(widget).__name__, widget)
             for value in (*widget.__dict__.values(), *widget._trait_values.values()):
                 if isinstance(value, CallbackDispatcher):
