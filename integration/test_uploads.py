@@ -28,7 +28,12 @@ def taking() -> widgets.Widget:
     """A page that takes a file, and says what it has."""
     upload, said = widgets.FileUpload(description="File"), widgets.Label("nothing")
     upload.observe(lambda change: setattr(said, "value", digest(change["new"][0]["content"])), "value")
-    return widgets.VBox([upload, said])
+    return widgets.VBox([upload, said, widgets.HTML("<a href='other'>elsewhere</a>")])
+
+
+def other() -> widgets.Widget:
+    """Another page of the app."""
+    return widgets.Label("another page")
 
 
 def digest(content: Any) -> str:
@@ -57,7 +62,7 @@ def begin(page: Page, watch: Watch, serve_here: ServeHere, lay_cable: LayCable, 
     watch.allow(LOST)
 
     async def uploading(**settings: Any) -> tuple[KernelApp, BadNetwork]:
-        app = KernelApp(taking, settings=Settings(**settings))
+        app = KernelApp({"/": taking, "/other": other}, settings=Settings(**settings))
         cable = await lay_cable(await serve_here(app))
         await page.goto(cable.url)
         await expect(page.get_by_text("nothing")).to_be_visible()
@@ -77,6 +82,18 @@ async def test_a_page_that_is_left_takes_its_upload_with_it(page: Page, begin: B
     await page.goto("about:blank")
     await wait_until(lambda: len(app.registry) == 0)
     await wait_until(lambda: received() == [])
+
+
+async def test_a_page_that_is_left_for_another_of_the_app_stops_its_upload(page: Page, begin: Begin) -> None:
+    """The kernel goes on, and has its memory back."""
+    app, cable = await begin()
+    await page.get_by_role("link", name="elsewhere").click()
+    for wire in cable.websockets:
+        wire.lag = None
+    await expect(page.get_by_text("another page")).to_be_visible()
+    await wait_until(lambda: received() == [])
+    assert len(app.registry) == 1
+    await expect(page.get_by_role("alert")).to_have_count(0)
 
 
 async def test_an_upload_goes_on_where_it_was_cut_off(page: Page, begin: Begin) -> None:

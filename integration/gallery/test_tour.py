@@ -32,8 +32,10 @@ async def test_a_link_keeps_the_kernel(visit: Visit, shot: Shot, gallery: Server
     await shot(page)
     await page.get_by_role("link", name="back to the shop").click()
     await expect(page.get_by_role("heading", name="Shop")).to_be_visible()
+    assert await page.evaluate("scrollY") == 0  # the link was far down
     await page.go_back()
     await expect(page.get_by_text("coupon: winter")).to_be_visible()
+    await page.wait_for_function("scrollY > 100")
     await page.go_back()
     await expect(page.get_by_role("heading", name="Shop")).to_be_visible()
     await page.go_forward()

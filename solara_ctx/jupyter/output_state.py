@@ -1,6 +1,7 @@
 """What an Output widget shows, as the value of its `outputs` trait: they come from any thread, large ones seldom.
 
 The records are those of notebooks: https://nbformat.readthedocs.io/en/latest/format_description.html#code-cell-outputs.
+Whatever else there is, a page has set, or user code: it stays as it is, and disturbs nobody who prints.
 """
 
 import threading
@@ -99,8 +100,8 @@ def shows(widget: Output, display_id: str | None) -> bool:
 
 
 def _display_id(record: Record) -> str | None:
-    display_id: str | None = record.get("transient", {}).get("display_id")
-    return display_id
+    transient = record.get("transient")
+    return transient.get("display_id") if isinstance(transient, dict) else None
 
 
 def _queue(widget: Output) -> _Queue:
@@ -200,7 +201,7 @@ def _newest(outputs: list[Record], bound: Bound) -> list[Record]:
     room = bound.characters // 2
     for output in reversed(outputs[-bound.outputs // 2 :]):
         size = _size(output)
-        if size > room and output["output_type"] == "stream":
+        if size > room and _is_stream(output):
             _, _, end = output["text"][-room - 1 :].partition("\n")
             kept.append({**output, "text": end or output["text"][-room:]})
         elif size <= room or not kept:
@@ -215,12 +216,15 @@ def _append(outputs: list[Record], record: Record) -> None:
     if record["output_type"] != "stream":
         outputs.append(record)
         return
-    last = outputs[-1] if outputs else {}
     before = ""
-    if (last.get("output_type"), last.get("name")) == ("stream", record["name"]):
+    if outputs and _is_stream(outputs[-1]) and outputs[-1].get("name") == record["name"]:
         before = outputs.pop()["text"]
     # A new dict: the old one is a value that the trait has had.
     outputs.append({**record, "text": _joined(before, record["text"])})
+
+
+def _is_stream(output: Record) -> bool:
+    return output.get("output_type") == "stream" and isinstance(output.get("text"), str)
 
 
 def _joined(text: str, more: str) -> str:
@@ -248,6 +252,10 @@ def _updated(output: Record, update: Record) -> Record:
 
 
 def _size(output: Record) -> int:
-    data = output.get("data", {})
-    texts = (output.get("text", ""), *output.get("traceback", ()), *data.values())
+    data, traceback = output.get("data"), output.get("traceback")
+    texts = (
+        output.get("text", ""),
+        *(traceback if isinstance(traceback, list | tuple) else ()),
+        *(data.values() if isinstance(data, dict) else ()),
+    )
     return sum(len(text) if isinstance(text, str) else len(str(text)) for text in texts)

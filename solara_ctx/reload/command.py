@@ -24,7 +24,7 @@ from solara_ctx.web.app import KernelApp
 log = logging.getLogger(__name__)
 
 _DEBUG = "SOLARA_DEBUG"
-Change = threading.Event
+Change = threading.Event  # another one in tests, which acts where somebody would
 _PACKAGE = Path(__file__).parent.parent
 MakeConfig = Callable[[object], uvicorn.Config]
 

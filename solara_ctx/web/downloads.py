@@ -193,6 +193,9 @@ async def _slices(content: bytes) -> AsyncIterator[memoryview]:
     view = memoryview(content)
     for start in range(0, len(content), _SLICE_BYTES):
         yield view[start : start + _SLICE_BYTES]
+        # A server's `send` does not give way while there is room to write to, and so hears of no end of the connection:
+        # asyncio logged a line for each slice that was written to a browser that had left.
+        await asyncio.sleep(0)
 
 
 async def _disconnected(receive: Receive) -> None:

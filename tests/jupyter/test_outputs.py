@@ -72,6 +72,34 @@ def test_every_page_and_every_reconnect_sees_the_same(kernel: StandInContext, ou
     assert page.states()[out.model_id]["state"]["outputs"] == [text("stdout", "x\n")]
 
 
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        {},
+        {"output_type": "stream", "name": "stdout"},
+        {"output_type": "stream", "name": "stdout", "text": 5},
+        {"output_type": "error", "traceback": 5},
+        {"output_type": "display_data", "data": [1], "transient": [1]},
+    ],
+    ids=str,
+)
+def test_a_page_that_sets_outputs_to_nonsense_disturbs_no_print(
+    kernel: StandInContext, out: Output, page: Page, nonsense: dict[str, object]
+) -> None:
+    """The code that prints is not the page's fault; nor is an Output that is to keep no more than so much."""
+    output_state.keep_at_most(out, output_state.Bound(characters=10, outputs=2, waiting=10, interval_s=0.0))
+    page.say(out.model_id, {"method": "update", "state": {"outputs": [nonsense, nonsense, nonsense]}})
+
+    def use() -> None:
+        with out:
+            print("x")
+            print("y" * 20)
+            update_display(HTML("z"), display_id="z")
+
+    kernel.run(use)
+    assert out.outputs[-1] == text("stdout", "yyyy\n")
+
+
 def test_a_print_is_one_update(kernel: StandInContext, out: Output, page: Page) -> None:
     """A line and its end come in two writes and make one message; what ends no line waits for flush or the end."""
 

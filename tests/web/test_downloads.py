@@ -94,6 +94,21 @@ async def test_data_is_downloaded_by_its_browser_alone() -> None:
         assert foreign.status_code == FORBIDDEN
 
 
+async def test_others_have_a_turn_while_data_is_sent() -> None:
+    """Among them the server, which hears so that the browser has left: else it would write all the rest to nobody."""
+    seen: set[int] = set()
+    async with serving(label) as site:
+        visit = await site.visit()
+        download = Download(site, visit, visit.context.files.add(bytes(1_000_000), "a.bin"))
+        download.take.set()
+        download.begin()
+        while not download.task.done():
+            seen.add(download.received)
+            await asyncio.sleep(0)
+        assert download.received == 1_000_000
+    assert len(seen) > 10
+
+
 async def test_a_pdf_may_be_shown() -> None:
     """Which Chrome does not do in a sandbox."""
     async with serving(label) as site:

@@ -51,15 +51,25 @@ export class Navigation {
     this.#push(url.href);
   }
 
+  /** Whether what is shown next is another page. */
+  get isUnderWay(): boolean {
+    return this.#goal !== null;
+  }
+
   /** What was asked for is on the screen. */
   shown(): void {
     const goal = this.#goal;
     if (goal === null) return;
     this.#goal = null;
-    const { window, root } = this.#ports;
+    const { root } = this.#ports;
     // Else a keyboard or a screen reader would go on from a link that is no longer there.
     if (!root.hasAttribute("tabindex")) root.tabIndex = -1;
     root.focus({ preventScroll: true });
+    this.#scrollTo(goal);
+  }
+
+  #scrollTo(goal: Position | "start"): void {
+    const { window } = this.#ports;
     const target = goal === "start" ? this.#hashTarget() : null;
     if (target) target.scrollIntoView();
     else if (goal === "start") window.scrollTo(0, 0);
@@ -71,8 +81,11 @@ export class Navigation {
     if (!url) return;
     const { baseUrl, window } = this.#ports;
     const there = locationBelow(baseUrl, url);
-    // To another place of this page: the browser knows how.
-    if (there === this.#here && url.hash) return;
+    // To another place of this page, if only to its top: the browser knows how.
+    if (there === this.#here && url.href.includes("#")) {
+      if (url.hash !== window.location.hash) this.#remember();
+      return;
+    }
     if (!this.#ask(url)) return;
     event.preventDefault();
     this.#goal = "start";
@@ -97,7 +110,13 @@ export class Navigation {
   #wentBack({ state }: PopStateEvent): void {
     const { window, baseUrl } = this.#ports;
     const there = locationBelow(baseUrl, window.location);
-    if (there === this.#here) return; // to another place of this page
+    if (there === this.#here) {
+      // To another place of this page, by a link or back, which the browser leaves to us once it was told so.
+      const position = positionIn(state);
+      if (position) this.#scrollTo(position);
+      else if (window.history.scrollRestoration === "manual") this.#hashTarget()?.scrollIntoView();
+      return;
+    }
     this.#here = there;
     this.#goal = positionIn(state) ?? { x: 0, y: 0 };
     // Nobody there to ask, or of another template: as if it were loaded for the first time.
@@ -109,12 +128,18 @@ export class Navigation {
     return this.#pages.has(path) && this.#ports.ask(path, location.search.slice(1));
   }
 
-  /** A new place in the history; the old one remembers how far it was scrolled. */
+  /** A new place in the history. */
   #push(url: string): void {
-    const { history, scrollX: x, scrollY: y } = this.#ports.window;
+    const { history } = this.#ports.window;
     history.scrollRestoration = "manual"; // the browser would do it before the page is there
-    history.replaceState({ ...history.state, solara: { x, y } }, "");
+    this.#remember();
     history.pushState({}, "", url);
+  }
+
+  /** Note in the history how far this place of it is scrolled. */
+  #remember(): void {
+    const { history, scrollX: x, scrollY: y } = this.#ports.window;
+    history.replaceState({ ...history.state, solara: { x, y } }, "");
   }
 
   #hashTarget(): Element | null {

@@ -56,7 +56,7 @@ export class PageSession implements StreamListener {
   /** The run of the page function that the page shows. */
   #run: string | null = null;
   #answer: PageAnswer | null = null;
-  /** Whether the run that the answer is about comes after another one in this page. */
+  /** Whether the run that the answer is about comes after another one of the same page. */
   #again = false;
   /** The widget that shows what is printed outside of all others. */
   #consoleId: string | null = null;
@@ -202,7 +202,8 @@ export class PageSession implements StreamListener {
     }
     this.#options.look.change(readLook(data.page));
     const same = data.run === this.#run;
-    this.#again = !same && this.#run !== null;
+    // Another page is not where the person was.
+    this.#again = !same && this.#run !== null && !this.#navigation.isUnderWay;
     this.#run = data.run;
     this.#answer = data;
     this.#consoleId = data.console ?? null;

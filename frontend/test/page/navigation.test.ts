@@ -70,6 +70,7 @@ test.each<[string, Record<string, string>, MouseEventInit]>([
   ["report", {}, { altKey: true }],
   ["report", {}, { button: 1 }],
   ["#there", {}, {}],
+  ["#", {}, {}],
   ["mailto:a@b.test", {}, {}],
 ])("%s %o %o is the browser's", (href, attributes, init) => {
   expect(click(href, attributes, init)).toBe(true);
@@ -151,6 +152,18 @@ test("a step back within a page asks for nothing", async () => {
   history.pushState({}, "", "/sub/#there");
   await back();
   expect(ask).not.toHaveBeenCalled();
+});
+
+test("nor does one after other pages, and it leads to where that was scrolled", async () => {
+  click("report");
+  navigation.shown();
+  vi.stubGlobal("scrollY", 700);
+  vi.stubGlobal("scrollX", 0);
+  click("#there");
+  history.pushState(null, "", "#there");
+  await back();
+  expect(ask).toHaveBeenCalledOnce();
+  expect(scrollTo.mock.lastCall).toEqual([0, 700]);
 });
 
 test("the same link again asks again, and makes no history", () => {

@@ -561,9 +561,12 @@ test("a link to another page of the app asks the kernel for it, which shows it",
   expect(location.pathname).toBe("/sub/report");
   kernel.tellPage({ method: "navigated", path: "/report", query: "x=1" });
   kernel.roots = ["button"];
+  kernel.run = "of the other page";
   await untilCaughtUp(() => kernel.showAgain());
   expect(root.textContent).toContain("Go");
   expect(document.activeElement).toBe(root);
+  // It is not kept where the other page was, as one that is run again is.
+  expect(root.style.minHeight).toBe("");
 });
 
 test("the kernel goes to another page by itself, of this app only", async () => {
