@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from blockbuster import BlockBuster
 
 from solara_ctx import current
 from tests.support.fakes import PATIENCE_S
@@ -35,3 +36,12 @@ def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     yield tmp_path
     for name in set(sys.modules) - before:
         del sys.modules[name]
+
+
+@pytest.fixture
+def locks_of_c(event_loop_never_blocked: BlockBuster) -> Iterator[None]:
+    """As they are without the library that watches the event loop, whose own Python code calls them in tests."""
+    acquire = event_loop_never_blocked.functions["threading.Lock.acquire"]
+    acquire.deactivate()
+    yield
+    acquire.activate()

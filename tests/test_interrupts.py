@@ -21,10 +21,8 @@ from types import CodeType, SimpleNamespace
 from typing import Any
 
 import pytest
-from blockbuster import BlockBuster
 
-from solara_ctx import interrupts as module
-from solara_ctx import page_code
+from solara_ctx import interruptible, interrupts, page_code
 from solara_ctx.interrupts import Interrupted, Interrupts
 from tests.support.fakes import PATIENCE_S
 
@@ -125,7 +123,7 @@ def test_what_was_asked_for_one_job_is_not_for_the_next() -> None:
 @contextmanager
 def calling_everything_ours(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with monkeypatch.context() as patch:
-        patch.setattr(module, "_OURS", __file__)
+        patch.setattr(interruptible, "_OURS", __file__)
         yield
 
 
@@ -196,7 +194,7 @@ def library() -> Installed:
     return Installed.at("/somewhere/site-packages/somebodys/library.py")
 
 
-def ask_in_vain(kernel: Interrupts, *, tries: int = 3 * module._PATIENCE) -> None:
+def ask_in_vain(kernel: Interrupts, *, tries: int = 3 * interrupts._PATIENCE) -> None:
     """Try often enough that a library may be interrupted, too."""
     assert kernel.ask()
     for _ in range(tries):
@@ -209,7 +207,7 @@ def test_a_library_is_interrupted_only_where_nothing_else_can_be(library: Instal
     kernel, begun = Interrupts(), threading.Event()
     worker = Worker((kernel, lambda: library.spin(begun)))
     assert begun.wait(PATIENCE_S)
-    ask_in_vain(kernel, tries=module._PATIENCE)
+    ask_in_vain(kernel, tries=interrupts._PATIENCE)
     deliver(kernel)
     assert worker.join() == ["interrupted"]
 
@@ -255,16 +253,16 @@ def test_what_ends_a_with_is_not_interrupted(library: Installed) -> None:
 
 def test_the_apps_own_package_may_be_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """As it is where an app is deployed as a package."""
-    monkeypatch.setattr(module, "_app_packages", set())
+    monkeypatch.setattr(interruptible, "_app_packages", set())
     app = Installed.at("/somewhere/site-packages/app/pages.py", "app.pages")
-    module.add_app_code(partial(app.call, None))
+    interruptible.add_app_code(partial(app.call, None))
     kernel, begun = Interrupts(), threading.Event()
     worker = Worker((kernel, lambda: app.spin(begun)))
     assert begun.wait(PATIENCE_S)
     assert kernel.ask()
     deliver(kernel)
     assert worker.join() == ["interrupted"]
-    assert kernel._tries <= module._PATIENCE
+    assert kernel._tries <= interrupts._PATIENCE
 
 
 def test_an_import_is_not_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,15 +276,6 @@ def test_an_import_is_not_interrupted(tmp_path: Path, monkeypatch: pytest.Monkey
     ask_in_vain(kernel)
     go_on.set()
     assert worker.join() == ["done"]
-
-
-@pytest.fixture
-def locks_of_c(event_loop_never_blocked: BlockBuster) -> Iterator[None]:
-    """As they are without the library that watches the event loop, whose own Python code calls them in tests."""
-    acquire = event_loop_never_blocked.functions["threading.Lock.acquire"]
-    acquire.deactivate()
-    yield
-    acquire.activate()
 
 
 @pytest.mark.usefixtures("locks_of_c")
@@ -355,7 +344,7 @@ def test_finally_runs_where_a_loop_begins_the_block(first: str, is_known: bool) 
             lock.release()
     """)
     at = next(each.offset for each in dis.get_instructions(code) if "JUMP_BACKWARD" in each.opname)
-    assert module._next_look(code, at) is is_known
+    assert interruptible._next_look(code, at) is is_known
 
 
 @pytest.mark.parametrize(
@@ -380,7 +369,7 @@ def test_what_an_operator_calls_is_not_interrupted_before_a_block_or_the_app_is_
     """Python would look for the exception only there: in `__exit__`, before that has done anything, or in our code."""
     code = code_of(leaving)
     at = next(each.offset for each in dis.get_instructions(code) if each.opname == "BINARY_OP")
-    assert not module._next_look(code, at)
+    assert not interruptible._next_look(code, at)
 
 
 @pytest.mark.parametrize(
@@ -390,7 +379,7 @@ def test_what_an_operator_calls_is_interrupted_where_the_app_goes_on(after: str)
     """At the next call, or where the loop goes back."""
     code = code_of(f"total @= total; {after}" if "while" not in after else after)
     at = next(each.offset for each in dis.get_instructions(code) if each.opname == "BINARY_OP")
-    assert module._next_look(code, at)
+    assert interruptible._next_look(code, at)
 
 
 def code_of(body: str) -> CodeType:
@@ -417,7 +406,7 @@ def test_a_thread_that_has_moved_on_meanwhile_is_not_interrupted(monkeypatch: py
     assert begun.wait(PATIENCE_S)
     assert kernel.ask()
     with monkeypatch.context() as patch:
-        patch.setattr(module, "_may_arrive", moving)
+        patch.setattr(interruptible, "_may_arrive", moving)
         assert not kernel.deliver()
     release.set()
     assert worker.join() == ["done"]
@@ -453,15 +442,15 @@ def test_the_standard_library_is_not_interrupted(monkeypatch: pytest.MonkeyPatch
             while not release:
                 pass
 
-    monkeypatch.setattr(module, "_STDLIB", __file__)
-    module._is_of_stdlib.cache_clear()
+    monkeypatch.setattr(interruptible, "_STDLIB", __file__)
+    interruptible._is_of_stdlib.cache_clear()
     worker = Worker((kernel, functools.partial(Slow().handle, logging.makeLogRecord({}))))
     assert begun.wait(PATIENCE_S)
     assert kernel.ask()
     assert not kernel.deliver()
     release.append(True)
     assert worker.join() == ["done"]
-    module._is_of_stdlib.cache_clear()
+    interruptible._is_of_stdlib.cache_clear()
 
 
 def test_our_own_code_is_not_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,7 +75,7 @@ class WidgetTable:
 
     def close_pages_own(self, guarded: Guarded) -> None:
         """Close what was made since the page began."""
-        for model_id in self.living.keys() - self._kept - self._hidden:
+        for model_id in self.living.copy().keys() - self._kept - self._hidden:
             widget = self.living.get(model_id)
             if widget is not None:
                 guarded(widget.close, f"close() of a {type(widget).__name__}")

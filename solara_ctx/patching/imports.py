@@ -50,7 +50,10 @@ class ImportHook:
         if name not in self._names:
             return None
         for finder in sys.meta_path:
-            spec = None if finder is self else finder.find_spec(name, path, target)
+            # One without that method is passed over, as importlib does.
+            if finder is self or not hasattr(finder, "find_spec"):
+                continue
+            spec = finder.find_spec(name, path, target)
             if spec is not None:
                 self._follow(name, spec.loader)
                 return spec

@@ -8,7 +8,7 @@ from typing import NamedTuple, cast
 
 from starlette.requests import HTTPConnection
 
-from solara_ctx.interrupts import add_app_code
+from solara_ctx.interruptible import add_app_code
 from solara_ctx.look import Theme, begin
 from solara_ctx.web.assets import HashedFiles
 from solara_ctx.web.looks import Appearance, Look

@@ -117,6 +117,7 @@ def dozes(box: widgets.Widget) -> None:
     print(box)
 
 
+@pytest.mark.usefixtures("locks_of_c")
 @pytest.mark.parametrize("work", [spins, dozes])
 async def test_an_interrupted_callback(work: Callable[[Any], None], caplog: pytest.LogCaptureFixture) -> None:
     """What it was about is let go of with the kernel, and not kept by the interrupt."""

@@ -36,6 +36,7 @@ def says(visit: Visit, text: str) -> bool:
     return any(message["content"].get("data", {}).get("state", {}).get("value") == text for message in visit.heard)
 
 
+@pytest.mark.usefixtures("locks_of_c")
 @pytest.mark.parametrize(("button", "doing"), [("spin", "spinning"), ("sleep", "asleep")])
 async def test_what_a_click_has_begun_is_interrupted(button: str, doing: str, caplog: pytest.LogCaptureFixture) -> None:
     """The next click works; the log has a line, and the page hears of it as a Jupyter client would."""
