@@ -2,13 +2,23 @@
 
 from collections.abc import Callable
 
-from gallery_pages import around, code, first, isolation, output, third_party, tour
+from gallery_pages import around, arrays, code, development, first, isolation, output, third_party, tour
 from gallery_pages.room import Pages, Room
 from ipywidgets import HTML
 
 from solara_ctx import KernelApp, Page
 
-ROOMS = [first.ROOM, code.ROOM, output.ROOM, around.ROOM, isolation.ROOM, third_party.ROOM, tour.ROOM]
+ROOMS = [
+    first.ROOM,
+    code.ROOM,
+    output.ROOM,
+    around.ROOM,
+    isolation.ROOM,
+    third_party.ROOM,
+    arrays.ROOM,
+    tour.ROOM,
+    development.ROOM,
+]
 
 
 def gallery() -> HTML:

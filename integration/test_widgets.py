@@ -188,3 +188,12 @@ async def test_the_gallery_has_no_foreign_host(page: Page, serve: Serve, width: 
     await page.goto(server.url)
     await page.wait_for_load_state("networkidle")
     await expect(page.locator(".control-IntSlider")).to_be_visible()
+
+
+async def test_widgets_that_go_while_an_async_page_function_runs(page: Page, serve: Serve) -> None:
+    """The page never hears of them: of the end of one that it does not know, the browser would complain."""
+    server = await serve("integration.support.apps.coming_and_going:app")
+    await page.goto(server.url)
+    await expect(page.get_by_text("stays")).to_be_visible()
+    await expect(page.locator(".widget-readout")).to_have_text("7")
+    await expect(page.get_by_text("gone")).to_have_count(0)

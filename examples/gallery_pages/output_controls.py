@@ -1,6 +1,7 @@
 """Functions with controls, uploads, and what runs by itself in the browser."""
 
 import hashlib
+from functools import partial
 
 import ipywidgets as widgets
 from IPython.display import HTML, display
@@ -54,7 +55,7 @@ def upload() -> widgets.Widget:
 
 
 def linked() -> widgets.Widget:
-    """Links in the browser and on the server, and a clock that plays."""
+    """Links in the browser and on the server, a clock that plays, and a gamepad."""
     play = widgets.Play(max=20, interval=40)
     played = widgets.IntProgress(max=20, description="played")
     widgets.jslink((play, "value"), (played, "value"))
@@ -64,8 +65,18 @@ def linked() -> widgets.Widget:
     widgets.link((source, "value"), (both, "value"))
     one, way = widgets.IntSlider(description="one way"), widgets.IntText()
     widgets.jsdlink((one, "value"), (way, "value"))
-    pad = widgets.Controller(index=0)
-    rows = [[play, played, heard], [source, both], [one, way], [pad]]
+    pad, pressed = widgets.Controller(index=0), widgets.Label("no gamepad so far")
+
+    def connected(change: dict[str, tuple[widgets.Widget, ...]]) -> None:
+        pressed.value = f"{pad.name}: {len(pad.buttons)} buttons, {len(pad.axes)} axes"
+        for number, button in enumerate(change["new"]):
+            button.observe(partial(told, number), "pressed")
+
+    def told(number: int, change: dict[str, bool]) -> None:
+        pressed.value = f"button {number} is {'down' if change['new'] else 'up'}"
+
+    pad.observe(connected, "buttons")
+    rows = [[play, played, heard], [source, both], [one, way], [pad, pressed]]
     for name, row in zip(("play", "link", "jsdlink", "pad"), rows, strict=True):
         for number, widget in enumerate(row):
             widget.add_class(f"{name}-{number}")

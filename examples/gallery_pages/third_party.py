@@ -4,6 +4,7 @@ import base64
 import struct
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import altair as alt
@@ -25,22 +26,8 @@ from itables.widget import ITable
 class Stars(anywidget.AnyWidget):
     """Five stars to click on, in a few lines of JavaScript."""
 
-    _esm = """
-    function render({ model, el }) {
-      const draw = () => {
-        el.replaceChildren(...[1, 2, 3, 4, 5].map((number) => {
-          const star = document.createElement("button");
-          star.textContent = number <= model.get("value") ? "★" : "☆";
-          star.ariaLabel = `${number} of 5`;
-          star.onclick = () => { model.set("value", number); model.save_changes(); };
-          return star;
-        }));
-      };
-      model.on("change:value", draw);
-      draw();
-    }
-    export default { render };
-    """
+    # With ANYWIDGET_HMR=1, a change of that file is seen in pages that are open.
+    _esm = Path(__file__).with_name("stars.js")
     _css = """
     .stars button { border: 0; background: none; color: #e09200; font-size: 28px; cursor: pointer; }
     """

@@ -3,12 +3,14 @@
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Page
 
+from integration.support.notebooks import downloaded
 from integration.support.server import ServerProcess
 
 Visit = Callable[[str], Awaitable[Page]]
@@ -34,6 +36,29 @@ async def gallery(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ser
     log = tmp_path_factory.mktemp("gallery") / "server.log"
     async with serving(ServerProcess(("solara_ctx", "run", "examples/gallery.py", "--port", "0"), log)) as server:
         yield server
+
+
+@dataclass(frozen=True)
+class Notebooks:
+    """ipywidgets' own notebooks, and a server that has each of them as a page."""
+
+    folder: Path
+    server: ServerProcess
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def notebooks(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Notebooks]:
+    """The server's log must hold no trouble."""
+    folder = downloaded(request.config.cache.mkdir("notebooks"))
+    log = tmp_path_factory.mktemp("notebooks") / "server.log"
+    command = ("uvicorn", "notebooks:app", "--app-dir", "examples", "--port", "0")
+    server = ServerProcess(command, log, {"NOTEBOOKS": str(folder)})
+    # Of cells that show errors, and of a thread that works on when its page has gone, without the names it works with.
+    server.provoked |= {"Exception", "ZeroDivisionError", "NameError"}
+    async with serving(server):
+        yield Notebooks(folder, server)
 
 
 @pytest.fixture

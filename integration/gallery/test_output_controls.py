@@ -2,12 +2,14 @@
 
 import hashlib
 import re
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Locator, Page, expect
 
 from integration.gallery.conftest import Provokes, Shot, Visit
+from integration.support.server import ServerProcess
 from integration.support.waiting import wait_until
 
 
@@ -155,6 +157,31 @@ async def test_links(visit: Visit, shot: Shot) -> None:
     await expect(page.locator(".jsdlink-0 .widget-readout")).to_have_text("3")
     await expect(page.locator(".pad-0")).to_contain_text("Connect gamepad and press any button")
     await shot(page)
+
+
+async def test_a_gamepad(browse: Callable[[], Awaitable[Page]], gallery: ServerProcess, shot: Shot) -> None:
+    """A new one becomes widgets of buttons and axes, made by the page, which Python hears of.
+
+    The browser knows of none here: it is told of one.
+    """
+    page = await browse()
+    await page.add_init_script("navigator.getGamepads = () => [window.pad ?? null]")
+    await page.goto(f"{gallery.url}/output/linked")
+    await expect(page.locator(".pad-0")).to_contain_text("Connect gamepad and press any button")
+    await page.evaluate(
+        """() => {
+          const buttons = Array.from({ length: 3 }, () => ({ value: 0, pressed: false }));
+          window.pad = { index: 0, id: "A pad", mapping: "", connected: true, timestamp: 1, axes: [0, 0], buttons };
+        }"""
+    )
+    await expect(page.locator(".pad-1")).to_have_text("A pad: 3 buttons, 2 axes")
+    await page.evaluate("Object.assign(window.pad.buttons[2], { value: 1, pressed: true })")
+    await expect(page.locator(".pad-1")).to_have_text("button 2 is down")
+    await page.evaluate("window.pad.axes[0] = -0.5")
+    await expect(page.locator(".jupyter-widget-controller-axis, .widget-controller-axis")).to_have_count(2)
+    await shot(page)
+    await page.evaluate("Object.assign(window.pad.buttons[2], { value: 0, pressed: false })")
+    await expect(page.locator(".pad-1")).to_have_text("button 2 is up")
 
 
 async def test_two_users(visit: Visit, tmp_path: Path) -> None:

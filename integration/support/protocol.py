@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import struct
 import uuid
 from types import TracebackType
 from typing import Any, Self
@@ -124,6 +125,29 @@ async def root_of(socket: ClientConnection) -> str:
     said = await ask(socket, message("comm_open", {"comm_id": "page", "target_name": "solara_ctx.page", "data": {}}))
     (answer,) = (heard["content"]["data"] for heard in said if heard["header"]["msg_type"] == "comm_msg")
     return str(answer["roots"][0])
+
+
+async def states_of(socket: ClientConnection) -> dict[str, Any]:
+    """What the kernel says of all widgets, by model id; binary values are left out."""
+    comm = uuid.uuid4().hex
+    opening = {"comm_id": comm, "target_name": "jupyter.widget.control", "data": {}}
+    await ask(socket, message("comm_open", opening, metadata={"version": "1.0.0"}))
+    await socket.send(json.dumps(message("comm_msg", {"comm_id": comm, "data": {"method": "request_states"}})))
+    while True:
+        content = decode(await socket.recv())["content"]
+        if content.get("comm_id") == comm:
+            states: dict[str, Any] = content["data"]["states"]
+            return states
+
+
+def decode(frame: str | bytes) -> dict[str, Any]:
+    """A message in Jupyter's default framing, without its binary parts."""
+    if isinstance(frame, bytes):
+        (count,) = struct.unpack_from("!I", frame)
+        begin, end = (*struct.unpack_from(f"!{count}I", frame, 4), len(frame))[:2]
+        frame = frame[begin:end].decode()
+    decoded: dict[str, Any] = json.loads(frame)
+    return decoded
 
 
 def click(model_id: str) -> dict[str, Any]:

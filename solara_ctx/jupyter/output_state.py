@@ -214,7 +214,8 @@ def _newest(outputs: list[Record], bound: Bound) -> list[Record]:
 
 def _append(outputs: list[Record], record: Record) -> None:
     if record["output_type"] != "stream":
-        outputs.append(record)
+        # What the message of a display has beside the output, and only the id to update it by is needed on.
+        outputs.append({name: value for name, value in record.items() if name != "transient" or value})
         return
     before = ""
     if outputs and _is_stream(outputs[-1]) and outputs[-1].get("name") == record["name"]:

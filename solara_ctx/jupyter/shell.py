@@ -16,6 +16,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+# Each of these puts another module into its place at the end of its import: a thread that waits for that gets the one
+# which is thrown away, and does not find what it wants in there. Two pages that show code first are such threads.
+import pygments.formatters
+import pygments.lexers  # noqa: F401
 from ipykernel.displayhook import ZMQShellDisplayHook
 from ipykernel.zmqshell import ZMQDisplayPublisher, ZMQInteractiveShell
 from IPython.core.builtin_trap import BuiltinTrap

@@ -47,6 +47,7 @@ class PageTarget:
         self._console: Json = {}
         self._properties: Json = {}
         self._comms: tuple[KernelComm, ...] = ()
+        self._waiting: dict[str, Callable[[], object]] = {}
         # What is to be sent, in order, by one thread at a time: a page must not hear of what was before after it has
         # heard of what is.
         self._news: list[tuple[tuple[KernelComm, ...], Json]] = []
@@ -77,7 +78,21 @@ class PageTarget:
         with self._lock:
             self._answer = answer
             self._answer_to(self._comms, answer)
+            waiting, self._waiting = self._waiting, {}
         self._tell()
+        for function in waiting.values():
+            function()
+
+    def once_answered(self, page_id: str, function: Callable[[], object]) -> None:
+        """Call *function* now, or once there is an answer for that page, by the thread that gives it; of what waits for
+        one page, the newest.
+        """
+        with self._lock:
+            waits = self._answer is None
+            if waits:
+                self._waiting[page_id] = function
+        if not waits:
+            function()
 
     def set(self, properties: Mapping[str, Any]) -> None:
         """Change how all pages look; those that have their answer hear of it at once, the others with it.
@@ -112,6 +127,7 @@ class PageTarget:
         """Forget all pages."""
         self._comms = ()
         self._news.clear()
+        self._waiting.clear()
         self._navigate = _to_nowhere
 
     def forget(self, comm: BaseComm) -> None:
@@ -188,6 +204,19 @@ class ControlTarget:
         comm, data = reference(), message["content"].get("data")
         if not isinstance(data, dict) or data.get("method") != "request_states":
             raise BadMessage("a message with an unknown method on the widget control comm")
+        host = None if comm is None else comm.host
+        sink = None if comm is None or host is None else host.session.sinks.get(comm.page_id or "")
+        if comm is None or comm.page_id is None or host is None or sink is None:
+            return
+        if sink.hears_widgets:
+            self._answer(reference)
+        else:
+            # Not before there is something to show, which an async page function takes its time for: the page would
+            # have to ask again then, and hear meanwhile of widgets that come and go.
+            host._page.once_answered(comm.page_id, partial(self._answer, reference))
+
+    def _answer(self, reference: "weakref.ref[KernelComm]") -> None:
+        comm = reference()
         host = None if comm is None else comm.host
         if comm is None or comm.page_id is None or host is None:
             return

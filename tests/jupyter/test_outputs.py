@@ -164,6 +164,18 @@ def test_displays_are_captured_and_updated(kernel: StandInContext, out: Output, 
     assert set(types_of(page.heard())) == {"comm_msg"}
 
 
+def test_an_output_has_the_fields_that_jupyter_gives_it(kernel: StandInContext, out: Output) -> None:
+    """No empty `transient`, which is of the message and in no notebook's format."""
+
+    def use() -> None:
+        with out:
+            display(HTML("<b>1</b>"))
+
+    kernel.run(use)
+    (shown,) = out.outputs
+    assert shown.keys() == {"output_type", "data", "metadata"}
+
+
 def test_what_was_displayed_is_updated_from_anywhere(kernel: StandInContext, out: Output) -> None:
     """By its handle, in another block or in none, wherever it was displayed; also while it waits to be shown."""
 

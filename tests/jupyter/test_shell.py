@@ -39,6 +39,12 @@ def test_every_kernel_has_a_shell_of_its_own(kernel: StandInContext) -> None:
     other.close()
 
 
+def test_what_two_pages_cannot_import_at_once_is_there_before_them() -> None:
+    """Modules of pygments that replace themselves: the second page would have half of one, and its code no colours."""
+    program = "import sys, solara_ctx; assert {'pygments.formatters', 'pygments.lexers'} <= sys.modules.keys()"
+    subprocess.run([sys.executable, "-c", program], check=True)  # noqa: S603 - our own
+
+
 def test_a_shell_is_made_on_first_use_only(kernel: StandInContext, page: Page) -> None:
     """Widgets, comms, prints and a print into an Output do without."""
 

@@ -224,8 +224,42 @@ def test_an_update_during_the_snapshot_is_not_lost(kernel: StandInContext, page:
 
 @pytest.fixture
 def late(kernel: StandInContext) -> Page:
-    """Such a page."""
+    """Such a page, when there is something to show."""
+    kernel.run(kernel.living_host.show, None)
     return Page(kernel, "late", hears_widgets=False)
+
+
+def test_the_states_wait_for_the_page_function(kernel: StandInContext) -> None:
+    """One that is async lets messages through meanwhile: until it has returned, the page hears of no widget, and then
+    it has all there are; once, however often it has asked.
+    """
+    early = Page(kernel, "early", hears_widgets=False)
+    gone, stays = kernel.run(lambda: (widgets.Label(), widgets.IntSlider()))
+    early.open("solara_ctx.page", "a")
+    for number in range(3):
+        early.open("jupyter.widget.control", f"c{number}", metadata=VERSION)
+        assert early.say(f"c{number}", {"method": "request_states"}) == []
+    gone_id = gone.model_id
+    kernel.run(gone.close)
+    kernel.run(setattr, stays, "value", 3)
+    assert early.heard() == []
+    kernel.run(kernel.living_host.show, [stays])
+    answer, states = early.heard()
+    assert (answer["content"]["comm_id"], states["content"]["comm_id"]) == ("a", "c2")
+    assert gone_id not in states["content"]["data"]["states"]
+    assert states["content"]["data"]["states"][stays.model_id]["state"]["value"] == 3
+    kernel.run(setattr, stays, "value", 4)
+    assert types_of(early.heard()) == ["comm_msg"]
+
+
+def test_a_page_that_has_left_gets_no_states(kernel: StandInContext) -> None:
+    """Although it has asked for them."""
+    early = Page(kernel, "early", hears_widgets=False)
+    early.open("jupyter.widget.control", "c", metadata=VERSION)
+    early.say("c", {"method": "request_states"})
+    early.ask("comm_close", {"comm_id": "c"})
+    kernel.run(kernel.living_host.show, None)
+    assert early.heard() == []
 
 
 def test_it_is_spared_what_the_states_will_tell(kernel: StandInContext, page: Page, late: Page) -> None:
