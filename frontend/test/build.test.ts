@@ -15,7 +15,7 @@ interface Manifest {
 }
 
 /** Bytes, gzipped, of all that a page names: script, modules and styles. Raise it on purpose only. */
-const FIRST_LOAD_LIMIT = 145_000;
+const FIRST_LOAD_LIMIT = 146_000;
 
 let directory: string;
 /** What the build made, without the compressed twins. */

@@ -6,7 +6,7 @@
  * script runs, so it is never guessed whose definition one is.
  */
 
-import { nonceOf } from "./styles";
+import { nonceOfPage } from "./styles";
 
 export interface AmdOptions {
   /** The script of a module; throws where there is none. */
@@ -199,7 +199,7 @@ export function loadScript(url: string): Promise<Script> {
       end(() => reject(new Error(`${url} could not be loaded`))),
     );
     if (new URL(url, location.href).origin !== location.origin) script.crossOrigin = "anonymous"; // else errors say nothing
-    script.nonce = nonceOf(document);
+    script.nonce = nonceOfPage();
     script.src = url;
     document.head.append(script);
   });

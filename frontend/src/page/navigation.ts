@@ -69,11 +69,10 @@ export class Navigation {
   }
 
   #scrollTo(goal: Position | "start"): void {
-    const { window } = this.#ports;
     const target = goal === "start" ? this.#hashTarget() : null;
+    const { x, y } = goal === "start" ? { x: 0, y: 0 } : goal;
     if (target) target.scrollIntoView();
-    else if (goal === "start") window.scrollTo(0, 0);
-    else window.scrollTo(goal.x, goal.y);
+    else this.#ports.window.scrollTo(x, y);
   }
 
   #clicked(event: MouseEvent): void {
@@ -155,8 +154,8 @@ function pathBelow(baseUrl: string, location: Pick<Location, "pathname">): strin
 
 /** The same for each way to write an address: the server encodes other characters of a path than a browser. */
 function plain(location: string): string {
-  const [path = "", ...query] = location.split("?");
-  return [decoded(path, decodeURIComponent), ...query].join("?");
+  const [path = ""] = location.split("?");
+  return decoded(path, decodeURIComponent) + location.slice(path.length);
 }
 
 /** As it is where it cannot be decoded: an address may be anything. */

@@ -4,7 +4,7 @@
 declare const LAZY_STYLES: Readonly<Record<"icons" | "output" | "math" | "console", string>>;
 
 /** The nonce of the page's content security policy, by which it lets scripts and styles through; "" without one. */
-export function nonceOf(document: Document): string {
+export function nonceOfPage(): string {
   return document.getElementById("solara-dark")?.nonce ?? "";
 }
 
@@ -17,7 +17,7 @@ export function loadStyle(name: keyof typeof LAZY_STYLES): Promise<void> {
     loaded = new Promise((resolve) => {
       const link = document.createElement("link");
       link.rel = "stylesheet";
-      link.nonce = nonceOf(document);
+      link.nonce = nonceOfPage();
       link.href = new URL(LAZY_STYLES[name], import.meta.url).href;
       link.addEventListener("load", () => resolve());
       link.addEventListener("error", () => {
