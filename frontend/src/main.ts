@@ -13,6 +13,7 @@ import "./page.css";
 import { readConfig } from "./config";
 import { channelsUrl, closePath, kernelPath } from "./connection/address";
 import { FrameBuffer } from "./connection/buffer";
+import { forgetTries, triesAnew } from "./connection/firstvisit";
 import { Link } from "./connection/link";
 import { probeKernel } from "./connection/probe";
 import { ConnectionStore } from "./connection/state";
@@ -55,7 +56,10 @@ function start(): void {
     {
       lost: () => store.fire({ type: "lost" }),
       waiting: (full) => store.fire({ type: "waiting", full }),
-      ended: (reason) => store.fire({ type: "ended", reason }),
+      ended: (reason) => {
+        if (!stream.isKnown && triesAnew(reason, history)) location.reload();
+        else store.fire({ type: "ended", reason });
+      },
     },
     stream,
   );
@@ -75,7 +79,10 @@ function start(): void {
         look,
         signal,
         stream,
-        caughtUp: (page) => store.fire({ type: "caught-up", page }),
+        caughtUp: (page) => {
+          forgetTries(history);
+          store.fire({ type: "caught-up", page });
+        },
       });
       stream.listen(session);
       buffer.handOver(session);
