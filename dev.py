@@ -67,44 +67,37 @@ def run(
         raise Failure(f"`{shown}` ended with status {done.returncode}: {hint}")
 
 
-def run_lanes(*lanes: Sequence[Command], hint: str, env: Mapping[str, str] | None = None) -> None:
-    """Run lanes of programs at the same time, each lane one program after the other, and all to their ends.
-
-    The first lane prints on this terminal; what the others print comes then.
+def run_side_by_side(commands: Sequence[Command], hint: str, env: Mapping[str, str] | None = None) -> None:
+    """Run programs, two at a time and in this order, and all to their ends; each prints when it has ended.
 
     Raises:
         Failure: For one of them at the least, as for `run`.
     """
-    failures: list[Exception] = []
-    enough = threading.Event()
+    waiting, failures, printing = list(commands), list[Exception](), threading.Lock()
 
-    def go_along(lane: Sequence[Command], into: IO[bytes] | None) -> None:
-        for command in lane:
-            if enough.is_set():
-                return
-            try:
-                run(*command, hint=hint, env=env, into=into)
-            except Exception as failure:  # noqa: BLE001 - raised below, where it can be seen
-                failures.append(failure)
+    def run_some() -> None:
+        while waiting:
+            command = waiting.pop(0)
+            with tempfile.TemporaryFile() as output:
+                try:
+                    run(*command, hint=hint, env=env, into=output)
+                except Exception as failure:  # noqa: BLE001 - raised below, where it can be seen
+                    failures.append(failure)
+                with printing:
+                    say(" ".join(map(str, command[1:])))
+                    output.seek(0)
+                    shutil.copyfileobj(output, sys.stdout.buffer)
+                    sys.stdout.flush()
 
-    with contextlib.ExitStack() as stack:
-        beside = []
-        for lane in lanes[1:]:
-            output = stack.enter_context(tempfile.TemporaryFile())
-            thread = threading.Thread(target=go_along, args=(lane, output))
-            thread.start()
-            beside.append((thread, output))
-        try:
-            go_along(lanes[0], None)
-        except KeyboardInterrupt:
-            enough.set()  # the programs beside have had their Ctrl-C, too
-            raise
-        finally:
-            for thread, output in beside:
-                thread.join()
-                output.seek(0)
-                shutil.copyfileobj(output, sys.stdout.buffer)
-                sys.stdout.flush()
+    beside = threading.Thread(target=run_some)
+    beside.start()
+    try:
+        run_some()
+    except KeyboardInterrupt:
+        waiting.clear()  # the program beside has had its Ctrl-C, too
+        raise
+    finally:
+        beside.join()
     for failure in failures[1:]:
         say(str(failure))
     if failures:
@@ -283,19 +276,19 @@ def test(arguments: list[str]) -> None:
         env.run("pytest", *arguments, hint=hint, env=variables)
         return
     env.run("coverage", "erase", hint="remove the .coverage* files by hand")
-    pytest: Command = [env.python, "-m", "pytest"]
-    coverage: Command = [env.python, "-m", "coverage", "run", "-m", "pytest"]
+    pytest: Command = [env.python, "-m", "pytest", "-q"]
+    coverage: Command = [env.python, "-m", "coverage", "run", *pytest[1:]]
     # A process for each file that has some: the leak checks look at the whole process, whatever it has loaded.
     uncovered = [path for path in sorted((ROOT / "tests").rglob("test_*.py")) if "mark.uncovered" in path.read_text()]
-    traced = [
+    folders = [ROOT / "integration" / name for name in ("faults", "gallery")]
+    commands: list[Command] = [
         (*coverage, "-m", "not uncovered and not thorough", "tests"),
         (*coverage, "-m", "covered and not thorough", "integration"),
+        *((*pytest, "-m", "not covered and not thorough", folder) for folder in folders),
+        (*pytest, "-m", "not covered and not thorough", "integration", *(f"--ignore={each}" for each in folders)),
+        *((*pytest, "-m", "uncovered and not thorough", file) for file in uncovered),
     ]
-    untraced = [
-        (*pytest, "-m", "not covered and not thorough", "integration"),
-        *((*pytest, "-q", "-m", "uncovered and not thorough", file.relative_to(ROOT)) for file in uncovered),
-    ]
-    run_lanes(untraced, traced, hint=hint, env=variables)
+    run_side_by_side(commands, hint=hint, env=variables)
     env.run("coverage", "combine", "--quiet", hint="the tests wrote no coverage data: read the lines above")
     env.run("coverage", "report", hint="test the lines and branches that the table names, or take them out")
 
@@ -347,30 +340,24 @@ def docs(arguments: list[str]) -> None:
 
 
 def matrix(arguments: list[str]) -> None:
-    """Run the unit tests on every other CPython >= 3.11 of this machine, each in a venv of its own; with `--newest` on
-    the newest only: between that one and the oldest, with which everything else runs, little breaks by itself.
+    """Run the unit tests on every other CPython >= 3.11 of this machine, each in a venv of its own; or
+    `pytest [arguments]` on each.
     """
-    newest, arguments = arguments[:1] == ["--newest"], [word for word in arguments if word != "--newest"]
     main = environment()
     here = ask(main.python, "-c", DESCRIBE)
-    found = [(version, path) for version, path in interpreters().items() if version != here]
-    others = dict(found[-1:] if newest else found)
+    others = {version: path for version, path in interpreters().items() if version != here}
     say(f"other interpreters: {', '.join(f'{v} ({p})' for v, p in others.items()) or 'none, nothing to do'}")
-    if not others:
-        return
     pythons = [Environment(ROOT / f".venv-{each}", base=path).install("unit").python for each, path in others.items()]
-    say("unit tests on all of them, at the same time")
     elsewhere = [*LEFT_OUT, GROWTH, *BESIDE]
     usual = [
-        [["-m", "not thorough", "tests", *(f"--ignore={path}" for path in elsewhere)]],
-        [["-m", "not thorough", *BESIDE, *(f"--ignore={path}" for path in (*LEFT_OUT, GROWTH))], [GROWTH]],
+        ["-m", "not thorough", "tests", *(f"--ignore={path}" for path in elsewhere)],
+        ["-m", "not thorough", *BESIDE, *(f"--ignore={path}" for path in (*LEFT_OUT, GROWTH))],
+        [GROWTH],
     ]
-    lanes: list[list[Command]] = [
-        [(python, "-m", "pytest", *words) for words in lane]
-        for python in pythons
-        for lane in ([[arguments]] if arguments else usual)
+    commands: list[Command] = [
+        (python, "-m", "pytest", *words) for python in pythons for words in ([arguments] if arguments else usual)
     ]
-    run_lanes(*lanes, hint="read the summaries above")
+    run_side_by_side(commands, hint="read the summaries above")
 
 
 def bench(arguments: list[str]) -> None:

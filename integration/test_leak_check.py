@@ -100,6 +100,7 @@ async def test_without_a_script_every_button_is_clicked(leak_check: LeakCheck, p
         await leak_check.browser(leaks_when_clicked, page.context, sessions=1, cycles=3)  # type: ignore[misc]
 
 
+@pytest.mark.thorough
 async def test_plain_values_are_found(leak_check: LeakCheck, chromium: Browser) -> None:
     """What grows is named, although every kernel is gone."""
     with pytest.raises(pytest.fail.Exception, match="module variable VALUES"):

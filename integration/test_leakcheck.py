@@ -25,7 +25,7 @@ PLANTED = sorted((LEAKS / "planted").glob("*.py"))
 MENDED = sorted((LEAKS / "mended").glob("*.py"))
 BOUNDED = sorted((LEAKS / "bounded").glob("*.py"))
 TWELVE = 12
-MARKS: dict[str, Any] = {"module_dict": pytest.mark.covered, "at_exit": ()}
+MARKS: dict[str, Any] = {"module_dict": pytest.mark.covered}
 
 pytestmark = pytest.mark.browser
 
@@ -68,7 +68,7 @@ def test_there_are_twelve() -> None:
 @pytest.mark.parametrize(
     "app",
     [
-        # Twenty seconds each: one that a variable holds, and one that C code does; the others when asked for.
+        # Twenty seconds each: one here, the others when asked for.
         pytest.param(app, id=app.stem, marks=MARKS.get(app.stem, pytest.mark.thorough))
         for app in PLANTED
     ],
@@ -110,6 +110,7 @@ async def test_mended_they_are_none(run: Check, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 async def test_a_bound_is_no_leak(run: Check, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Caches that are full, and one that says how large it may become; also within one session."""
     monkeypatch.setenv("BOUND", "2")

@@ -134,7 +134,9 @@ async def some_comm(client: JupyterClient) -> tuple[Any, str]:
     return socket, min(reply["content"]["comms"])
 
 
-@pytest.mark.parametrize("subprotocols", [None, [V1]], ids=["default", "v1"])
+@pytest.mark.parametrize(
+    "subprotocols", [pytest.param(None, id="default"), pytest.param([V1], id="v1", marks=pytest.mark.thorough)]
+)
 async def test_no_kernel_dies_of_a_bad_frame(serve: Serve, subprotocols: list[str] | None) -> None:
     """More than 1,000 bad frames, from a table and made by Hypothesis: the kernel answers after each of them."""
     server = await serve(APP, env={"SOLARA_WEBSOCKET_MAX_RATE": "0"})

@@ -92,6 +92,7 @@ def growth_per_round(looks: list[int]) -> float:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 async def test_a_thousand_pages_leave_nothing(serve: Serve) -> None:
     """With the collector off, neither objects of any type nor memory grow with the number of pages."""
     server = await serve(ROUNDS_APP, "--ws", "websockets-sansio", "--no-access-log")

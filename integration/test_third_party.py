@@ -145,7 +145,11 @@ def test_the_docs_have_a_row_for_each_package_of_the_gallery() -> None:
     assert all(NEEDS.values())
 
 
-@pytest.mark.parametrize("package", NEEDS)
+@pytest.mark.parametrize(
+    "package",
+    # One that is a program itself, and one that comes with a loader; the others when asked for: seconds each.
+    [pytest.param(each, marks=() if each in {"anywidget", "bqplot"} else pytest.mark.thorough) for each in NEEDS],
+)
 async def test_the_docs_say_what_a_policy_has_to_allow(
     serve: Serve, browse: Browse, watch: Watch, package: str
 ) -> None:

@@ -42,7 +42,7 @@ def digest(content: Any) -> str:
 
 def received() -> list[int]:
     """How much the server has of each upload that is under way."""
-    return [thing._received for thing in gc.get_objects() if isinstance(thing, _Upload)]
+    return [thing._received for thing in gc.get_objects() if type(thing) is _Upload]
 
 
 async def choose(page: Page, path: Path, content: bytes) -> None:

@@ -62,6 +62,7 @@ async def test_an_attack_is_refused_and_harms_nobody(alone: Arena, name: str) ->
     await tried(alone, name)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", BELOW_A_PATH)
 async def test_so_it_is_below_a_path(mounted: Arena, name: str) -> None:
     """In an app of Starlette, which looks at a request before we do."""

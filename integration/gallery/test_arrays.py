@@ -20,7 +20,7 @@ async def corner(canvas: Locator) -> object:
     )
 
 
-@pytest.mark.parametrize(("size", "side"), [("1 MB", 500), ("50 MB", 3536)])
+@pytest.mark.parametrize(("size", "side"), [("1 MB", 500), pytest.param("50 MB", 3536, marks=pytest.mark.thorough)])
 async def test_an_array_is_a_picture(visit: Visit, shot: Shot, size: str, side: int) -> None:
     """Red in the upper right corner; what comes back is its negative, bit by bit."""
     page = await visit("/array")

@@ -166,19 +166,22 @@ def masked(what: object, mask: re.Pattern[str] | None) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("others", [False, pytest.param(True, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize(
+    "which",
+    ["every third", *(pytest.param(each, marks=pytest.mark.thorough) for each in ("the rest", "others' widgets"))],
+)
 async def test_nobody_sees_what_another_one_does(
     gallery: ServerProcess,
     chromium: Browser,
     watch: Watch,
     provokes: Provokes,
     subtests: pytest.Subtests,
-    others: bool,
+    which: str,
 ) -> None:
     """What is shown, and the state of each widget, stay as they were; who comes later finds everything new.
 
-    The pages with other people's widgets take as long as all the rest together, and test_third_party.py has two users
-    on each of them, too.
+    Every third page each time, and all of them when asked for. Those with other people's widgets take as long as all
+    the rest together, and test_third_party.py has two users on each of them, too.
     """
     for name in RAISED:
         provokes(name)
@@ -191,7 +194,9 @@ async def test_nobody_sees_what_another_one_does(
     # Everybody has a session then: of two pages that are a browser's first, at the same moment, each would begin one.
     paths, *_ = [await pages_of(person, gallery.url) for person in people]
     assert set(paths) >= {*DIFFERS, *ONLY_SHOWS, *USES}, "no page is named that is not there"
-    paths = [path for path in paths if (path in PAGES) is others]
+    ours = [path for path in paths if path not in PAGES]
+    parts = {"every third": ours[::3], "the rest": [path for path in ours if path not in ours[::3]]}
+    paths = parts.get(which, [path for path in paths if path in PAGES])
     turns = asyncio.Semaphore(AT_ONCE)
 
     async def try_out(path: str) -> None:

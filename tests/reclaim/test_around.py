@@ -13,6 +13,8 @@ from tests.support.reclaim import Deaths, used
 from tests.support.service import eventually, silent
 from tests.support.visits import Visit, serving
 
+pytestmark = pytest.mark.uncovered
+
 MEGABYTES = 10
 
 

@@ -16,6 +16,8 @@ from tests.support.reclaim import used, watched
 from tests.support.service import eventually
 from tests.support.visits import Visit, serving
 
+pytestmark = pytest.mark.uncovered
+
 begun = threading.Event()
 
 

@@ -14,6 +14,8 @@ from tests.support.fakes import PATIENCE_S
 from tests.support.reclaim import Deaths, used, watched
 from tests.support.visits import Site, Visit, serving
 
+pytestmark = pytest.mark.uncovered
+
 CLICK = {"method": "custom", "content": {"event": "click"}}
 
 
@@ -120,7 +122,6 @@ async def test_a_restart_frees_the_old_kernel() -> None:
         await deaths.at_once()
 
 
-@pytest.mark.uncovered
 async def test_the_server_stops() -> None:
     """Under a connected page and under one that is away."""
     async with serving(everything) as site:
@@ -210,7 +211,6 @@ async def test_closed_in_the_midst_of_a_page_function_that_does_not_return() -> 
         await deaths.at_once()
 
 
-@pytest.mark.uncovered
 async def test_ten_at_once() -> None:
     """Ten kernels that close in the same turn of the loop; counted from the end of the last: it is busy until then."""
     async with serving(everything) as site:

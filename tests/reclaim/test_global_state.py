@@ -27,7 +27,10 @@ with warnings.catch_warnings():
     import bqplot.pyplot
 
 Use = Callable[[widgets.Widget], object]
-pytestmark = pytest.mark.filterwarnings("ignore:Deprecated in traitlets", "ignore:Passing unrecognized arguments")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Deprecated in traitlets", "ignore:Passing unrecognized arguments"),
+    pytest.mark.uncovered,
+]
 
 
 def open_figures(box: Any) -> None:

@@ -20,6 +20,8 @@ from tests.support.fakes import PATIENCE_S
 from tests.support.reclaim import Deaths, used, watched
 from tests.support.visits import serving
 
+pytestmark = pytest.mark.uncovered
+
 Content = Callable[[widgets.Widget], object]
 kernel_value: "KernelVar[object]" = KernelVar("kernel_value")
 

@@ -22,6 +22,8 @@ from tests.support.kernels import fail
 from tests.support.reclaim import used
 from tests.support.visits import serving
 
+pytestmark = pytest.mark.uncovered
+
 Use = Callable[[widgets.Widget], object]
 
 

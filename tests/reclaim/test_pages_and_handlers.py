@@ -22,6 +22,8 @@ from tests.support.reclaim import Deaths, used, watched
 from tests.support.service import silent
 from tests.support.visits import Visit, serving
 
+pytestmark = pytest.mark.uncovered
+
 Content = Callable[[widgets.Widget], object]
 choice: "KernelVar[object]" = KernelVar("choice")
 

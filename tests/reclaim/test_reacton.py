@@ -12,6 +12,8 @@ from solara_ctx import get_current_context
 from tests.support.reclaim import Deaths, used
 from tests.support.visits import serving
 
+pytestmark = pytest.mark.uncovered
+
 setters: list[Callable[[Any], None]] = []
 
 

@@ -33,6 +33,8 @@ from tests.support.kernels import request
 from tests.support.service import silent, turns
 from tests.support.visits import serving
 
+pytestmark = pytest.mark.uncovered
+
 WARM_UP, ROUNDS = 10, 30
 NOISE = 8
 """Less than one for each fourth round does not come from kernels: a pool has started another thread, perhaps."""
@@ -171,7 +173,6 @@ def no_memory_of_the_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ended, "_REMEMBERED", 0)
 
 
-@pytest.mark.uncovered  # coverage keeps objects of its own for what it has traced
 @pytest.mark.parametrize("page", [one_button, busy_page, working_shell])
 async def test_nothing_grows_with_the_number_of_kernels(page: Callable[[], widgets.Widget]) -> None:
     """Kernels that were used and closed: no table and no type of object has grown with them."""

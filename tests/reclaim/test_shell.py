@@ -14,6 +14,8 @@ from tests.support.everything import use_shell
 from tests.support.reclaim import used
 from tests.support.visits import serving
 
+pytestmark = pytest.mark.uncovered
+
 Use = Callable[[widgets.Widget], object]
 
 

@@ -13,6 +13,8 @@ from tests.support.everything import everything
 from tests.support.reclaim import Deaths, used, watched
 from tests.support.visits import Site, serving
 
+pytestmark = pytest.mark.uncovered
+
 Task = Callable[[widgets.Widget], Coroutine[object, None, object]]
 
 
@@ -240,7 +242,6 @@ async def test_what_tasks_have_put_into_variables() -> None:
         await kernel.at_once()
 
 
-@pytest.mark.uncovered
 async def test_ten_tasks_in_ten_kernels(caplog: pytest.LogCaptureFixture) -> None:
     """All kinds at once, and all kernels closed at once."""
     kinds: list[Task] = [finishes, fails, waits, waits_for_a_timer, waits_for_others, cleans_up]

@@ -15,7 +15,10 @@ import pytest
 from tests.support.reclaim import used
 from tests.support.visits import serving
 
-pytestmark = pytest.mark.filterwarnings("ignore:Deprecated in traitlets", "ignore:Passing unrecognized arguments")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Deprecated in traitlets", "ignore:Passing unrecognized arguments"),
+    pytest.mark.uncovered,
+]
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 

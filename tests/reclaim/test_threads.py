@@ -18,6 +18,8 @@ from tests.support.fakes import PATIENCE_S
 from tests.support.reclaim import Deaths, used
 from tests.support.visits import serving
 
+pytestmark = pytest.mark.uncovered
+
 # What a thread inside user code can't hold, whatever that code refers to.
 NOT_OF_THE_USER = (
     "context", "claims", "page", "run", "mailbox", "tasks", "hooks", "values", "host", "kernel", "session", "comm",
