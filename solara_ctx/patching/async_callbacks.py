@@ -26,9 +26,10 @@ class AsyncCallback:
         self._function = function
 
     def __call__(self, *args: Any, **options: Any) -> Any:
-        context = current.peek()
         coroutine = self._function(*args, **options)
-        if context is None or not inspect.iscoroutine(coroutine):
+        # Not before: what calls a function that does not return must not keep the context.
+        context = current.peek() if inspect.iscoroutine(coroutine) else None
+        if context is None:
             return coroutine
         name = getattr(coroutine, "__qualname__", None)
         try:

@@ -113,6 +113,7 @@ def test_plain_values_leak_although_every_kernel_is_gone() -> None:
     assert "bytearray of 100.0 KB" in grower.newest
 
 
+@pytest.mark.uncovered
 def test_everything_on_a_page_is_used() -> None:
     """Buttons are clicked, values changed, tabs opened, and what appears by that is used, too; nothing fails."""
     used: list[str] = []
@@ -153,6 +154,7 @@ def test_everything_on_a_page_is_used() -> None:
     assert set(used) == everything
 
 
+@pytest.mark.uncovered
 def test_every_core_widget_is_gone_by_reference_counting() -> None:
     """Used as a person would use it; none refuses what it is sent."""
     report = check(lambda: widgets.VBox(every_core_widget()), sessions=1, cycles=3)
@@ -161,6 +163,7 @@ def test_every_core_widget_is_gone_by_reference_counting() -> None:
     assert not report.leaks
 
 
+@pytest.mark.uncovered
 def test_callbacks_that_fail_are_told() -> None:
     """In words, with a traceback, and only the first few."""
 
@@ -192,6 +195,7 @@ def test_use_runs_in_the_kernel() -> None:
     assert len(set(seen)) == 6
 
 
+@pytest.mark.uncovered
 def test_the_request_of_a_page_is_what_one_makes_it() -> None:
     """Path and mount as in a real request; a user and the state of the lifespan as they would be."""
     seen: list[tuple[object, ...]] = []

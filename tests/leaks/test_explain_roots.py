@@ -17,8 +17,12 @@ from pathlib import Path
 
 import pytest
 
-from solara_ctx.leaks.explain import Explanation, explain
+from solara_ctx.leaks import explain as searching
+from solara_ctx.leaks.explain import Explanation
+from tests.support.fakes import PATIENCE_S
 
+# A process that has loaded all tests, and is traced, on a busy machine.
+explain = functools.partial(searching.explain, budget_s=PATIENCE_S)
 HERE = "tests/leaks/test_explain_roots.py"
 REQUEST: contextvars.ContextVar[object] = contextvars.ContextVar("request")
 KEPT: list[object] = []  # line: KEPT

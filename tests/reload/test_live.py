@@ -180,6 +180,7 @@ def collector(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.mark.slow
+@pytest.mark.uncovered
 @pytest.mark.usefixtures("collector")
 async def test_a_hundred_reloads_keep_nothing(served: Served) -> None:
     """Neither old modules, functions and classes, nor kernels, nor anything else that there would be ever more of."""
