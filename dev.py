@@ -267,7 +267,7 @@ def demo(arguments: list[str]) -> None:
 
 
 def test(arguments: list[str]) -> None:
-    """Run all tests, a real browser included, and hold the coverage; or `pytest [arguments]` only."""
+    """Run all tests, a real browser included; or `pytest [arguments]` only."""
     env = environment("test")
     variables = {BROWSER_VARIABLE: str(browser(env))}
     say(f"testing with {variables[BROWSER_VARIABLE]}")
@@ -275,20 +275,30 @@ def test(arguments: list[str]) -> None:
     if arguments:
         env.run("pytest", *arguments, hint=hint, env=variables)
         return
-    env.run("coverage", "erase", hint="remove the .coverage* files by hand")
     pytest: Command = [env.python, "-m", "pytest", "-q"]
-    coverage: Command = [env.python, "-m", "coverage", "run", *pytest[1:]]
     # A process for each file that has some: the leak checks look at the whole process, whatever it has loaded.
-    uncovered = [path for path in sorted((ROOT / "tests").rglob("test_*.py")) if "mark.uncovered" in path.read_text()]
+    alone = [path for path in sorted((ROOT / "tests").rglob("test_*.py")) if "mark.uncovered" in path.read_text()]
     folders = [ROOT / "integration" / name for name in ("faults", "gallery")]
     commands: list[Command] = [
-        (*coverage, "-m", "not uncovered and not thorough", "tests"),
-        (*coverage, "-m", "covered and not thorough", "integration"),
-        *((*pytest, "-m", "not covered and not thorough", folder) for folder in folders),
-        (*pytest, "-m", "not covered and not thorough", "integration", *(f"--ignore={each}" for each in folders)),
-        *((*pytest, "-m", "uncovered and not thorough", file) for file in uncovered),
+        (*pytest, "-m", "not thorough", "integration", *(f"--ignore={each}" for each in folders)),
+        (*pytest, "-m", "not uncovered and not thorough", "tests"),
+        *((*pytest, "-m", "not thorough", folder) for folder in folders),
+        *((*pytest, "-m", "uncovered and not thorough", file) for file in alone),
     ]
     run_side_by_side(commands, hint=hint, env=variables)
+
+
+def coverage(_arguments: list[str]) -> None:
+    """Hold the coverage of the unit tests, and of those in integration/ that reach what they do not: twice as slow."""
+    env = environment("test")
+    variables = {BROWSER_VARIABLE: str(browser(env))}
+    env.run("coverage", "erase", hint="remove the .coverage* files by hand")
+    traced: Command = [env.python, "-m", "coverage", "run", "-m", "pytest", "-q"]
+    commands: list[Command] = [
+        (*traced, "-m", "not uncovered and not thorough", "tests"),
+        (*traced, "-m", "covered", "integration"),
+    ]
+    run_side_by_side(commands, hint="read pytest's summary above", env=variables)
     env.run("coverage", "combine", "--quiet", hint="the tests wrote no coverage data: read the lines above")
     env.run("coverage", "report", hint="test the lines and branches that the table names, or take them out")
 
@@ -399,7 +409,7 @@ def interpreters() -> dict[str, str]:
 
 COMMANDS: dict[str, Callable[[list[str]], None]] = {
     function.__name__.rstrip("_"): function
-    for function in (demo, test, lint, format_, types, imports, frontend, docs, bench, matrix)
+    for function in (demo, test, coverage, lint, format_, types, imports, frontend, docs, bench, matrix)
 }
 
 

@@ -94,6 +94,7 @@ async def test_a_page_that_leaks_is_named(leak_check: LeakCheck, page: Page) -> 
     assert "module variable KEPT" in text
 
 
+@pytest.mark.thorough
 async def test_without_a_script_every_button_is_clicked(leak_check: LeakCheck, page: Page) -> None:
     """So that what leaks only where somebody clicks is found."""
     with pytest.raises(pytest.fail.Exception, match="module variable KEPT"):
@@ -107,6 +108,7 @@ async def test_plain_values_are_found(leak_check: LeakCheck, chromium: Browser) 
         await leak_check.browser(keeps_values, chromium, sessions=1, cycles=3)  # type: ignore[misc]
 
 
+@pytest.mark.thorough
 async def test_the_line_that_made_it_is_the_apps(leak_check: LeakCheck, chromium: Browser) -> None:
     """Where no chain has one; what the test and its browser make meanwhile is not named."""
     with pytest.raises(pytest.fail.Exception) as failed:
@@ -168,6 +170,7 @@ def test_leaky(leak_check, page):
 INI = "[pytest]\nleak_check_sessions = 1\nleak_check_cycles = 3\nfilterwarnings = error\n"
 
 
+@pytest.mark.thorough
 @pytest.mark.covered
 @pytest.mark.browser
 def test_the_sync_api(tmp_path: Path) -> None:

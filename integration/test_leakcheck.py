@@ -211,6 +211,7 @@ def page():
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 async def test_leaks_within_one_session(run: Check, tmp_path: Path) -> None:
     """With each click a row, a widget that is replaced and never closed, a handler: sessions are a plateau, uses not.

@@ -8,11 +8,11 @@ from playwright.async_api import Page, Route, expect
 from integration.conftest import Serve
 from integration.support.watch import Watch
 
-CLICKS = 200
+CLICKS = 100
 
 
 async def test_two_browsers_never_see_each_others_values(browse: Callable[[], Awaitable[Page]], serve: Serve) -> None:
-    """200 clicks each, interleaved: each page counts its own clicks, one by one, and nothing else."""
+    """100 clicks each, interleaved: each page counts its own clicks, one by one, and nothing else."""
     server = await serve("integration.support.apps.counter:app")
     pages = [await browse(), await browse()]
     for page in pages:

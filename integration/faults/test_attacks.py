@@ -56,7 +56,11 @@ async def mounted(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Are
         yield arena
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name",
+    # Every third each time, all when asked for.
+    [pytest.param(name, marks=pytest.mark.thorough if number % 3 else ()) for number, name in enumerate(CASES)],
+)
 async def test_an_attack_is_refused_and_harms_nobody(alone: Arena, name: str) -> None:
     """What it is answered with, and that this is all that comes of it."""
     await tried(alone, name)

@@ -37,7 +37,11 @@ NOTEBOOKS = [
 ]
 
 
-@pytest.mark.parametrize("name", NOTEBOOKS)
+@pytest.mark.parametrize(
+    "name",
+    # Every third each time, all when asked for: seconds each.
+    [pytest.param(name, marks=pytest.mark.thorough if number % 3 else ()) for number, name in enumerate(NOTEBOOKS)],
+)
 async def test_a_page_is_what_jupyter_makes_of_the_notebook(notebooks: Notebooks, name: str) -> None:
     """Cell by cell, each stream, picture, text, error and widget; then all widgets, each with its whole state."""
     notebook = notebooks.folder / f"{name}.ipynb"

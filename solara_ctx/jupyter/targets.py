@@ -2,7 +2,7 @@
 
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -21,6 +21,9 @@ Json = dict[str, Any]
 
 PAGE = "solara_ctx.page"
 CONTROL = "jupyter.widget.control"
+
+# So often the states are read at most that a page is told: those of widgets that were updated meanwhile, again.
+_READINGS = 5
 
 
 class BadMessage(Exception):
@@ -222,16 +225,23 @@ class ControlTarget:
             return
         host.hear_widgets(comm.page_id)
         with self._watching() as updated:
-            states = dict(self._states())
-            try:
-                _send_states(comm, states)
-            except (TypeError, ValueError):
-                _send_states(comm, dict(self._writable(states)))
+            states = dict(self._states(list(self._widgets)))
+            for _ in range(_READINGS):
+                with host.session.hearing:  # nothing of widgets is sent meanwhile
+                    stale = set(updated)
+                    updated.clear()
+                    if not stale:
+                        self._send(comm, states)
+                        break
+                # A thread may have sent an update after we had read the state: the page would go back to the older one.
+                states.update(self._states(stale))
+            else:
+                self._send(comm, states)
         # One that was closed in between: the page heard of its end first, and has it now.
         for model_id in states.keys() - self._widgets.keys():
             host.session.send(ToPage(comm.page_id, "iopub"), "comm_close", {"comm_id": model_id, "data": {}})
-        # A thread may have sent an update after we had read the state and before we sent it: the page then has the
-        # older value last, and for a progress bar that is done it would stay the last.
+        # Of one that never rests: the page may have the older value last, and for a progress bar that is done it would
+        # stay the last.
         for model_id in updated:
             widget = self._widgets.get(model_id)
             if widget is not None:
@@ -246,8 +256,17 @@ class ControlTarget:
         finally:
             self._watches = tuple(other for other in self._watches if other is not watch)
 
-    def _states(self) -> Iterator[tuple[str, Json]]:
-        for model_id, widget in list(self._widgets.items()):
+    def _send(self, comm: KernelComm, states: Json) -> None:
+        try:
+            _send_states(comm, states)
+        except (TypeError, ValueError):
+            _send_states(comm, dict(self._writable(states)))
+
+    def _states(self, model_ids: Iterable[str]) -> Iterator[tuple[str, Json]]:
+        for model_id in model_ids:
+            widget = self._widgets.get(model_id)
+            if widget is None:
+                continue
             try:
                 yield (
                     model_id,

@@ -194,8 +194,11 @@ def test_a_bad_widget_does_not_spoil_the_others(
     assert record.exc_info is not None
 
 
-def test_an_update_during_the_snapshot_is_not_lost(kernel: StandInContext, page: Page) -> None:
-    """A value that changed after it was read and before the states were sent is sent again behind them."""
+@pytest.mark.parametrize("updates", [1, 5, 6])
+def test_an_update_during_the_snapshot_is_not_lost(kernel: StandInContext, page: Page, updates: int) -> None:
+    """What changed after it was read is read again, so that the page does not go back to it; where that does not end,
+    the value is sent again behind the states.
+    """
 
     class Late(widgets.IntProgress):
         """Reports progress while its state is being read, as a thread does."""
@@ -203,20 +206,22 @@ def test_an_update_during_the_snapshot_is_not_lost(kernel: StandInContext, page:
         def get_state(self, *args: Any, **kwargs: Any) -> Any:
             state = super().get_state(*args, **kwargs)
             if armed and not kwargs and not args:
-                armed.clear()
-                self.value = 7
+                self.value = armed.pop(0)
             return state
 
-    armed: list[bool] = []
+    armed: list[int] = []
     bar = kernel.run(Late)
-    armed.append(True)
+    armed += range(1, updates + 1)
     page.open("jupyter.widget.control", "c", metadata=VERSION)
     page.heard()
     messages = [message["content"] for message in page.say("c", {"method": "request_states"})]
     kinds = [(message["comm_id"], message["data"]["method"]) for message in messages]
-    assert kinds == [(bar.model_id, "update"), ("c", "update_states"), (bar.model_id, "update")]
-    assert messages[1]["data"]["states"][bar.model_id]["state"]["value"] == 0
-    assert messages[2]["data"]["state"]["value"] == 7
+    before, behind = [(bar.model_id, "update")] * updates, [(bar.model_id, "update")] * (updates > 5)
+    assert kinds == [*before, ("c", "update_states"), *behind]
+    told = messages[updates]["data"]["states"][bar.model_id]["state"]["value"]
+    assert told == min(updates, 5)
+    if behind:
+        assert messages[-1]["data"]["state"]["value"] == updates
 
 
 # A page that hears of widgets once it has asked for them

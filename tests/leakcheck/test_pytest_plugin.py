@@ -85,6 +85,7 @@ def test_it(leak_check):
     result.assert_outcomes(passed=1)
 
 
+@pytest.mark.thorough
 def test_plain_values_leak_too(run: Run) -> None:
     """No widget is kept, and the test fails all the same."""
     result = run("""
@@ -148,6 +149,7 @@ def test_alone(leak_check):
     result.assert_outcomes(passed=5)
 
 
+@pytest.mark.thorough
 def test_use_says_what_is_done_with_a_page(run: Run) -> None:
     """It is called in the kernel, with the context, and what it does can leak."""
     result = run("""
@@ -211,6 +213,7 @@ def test_too_few(leak_check):
     assert "sessions.py" not in text
 
 
+@pytest.mark.thorough
 def test_cycles_are_warned_of_or_fail_as_one_likes(run: Run) -> None:
     """What only the garbage collector frees is a warning; with allow_gc=False a failure."""
     result = run(
@@ -249,6 +252,7 @@ def test_mistyped(leak_check):
     result.stdout.fnmatch_lines(["*the marker leak_check takes sessions, cycles, allow_gc, allow_bounded, by name*"])
 
 
+@pytest.mark.thorough
 def test_kernels_that_are_kept_up_to_a_bound_are_no_leak(run: Run) -> None:
     """Three are kept however many there are: a warning, or a failure on request; plain values are not even that."""
     result = run(
@@ -286,6 +290,7 @@ def test_lru_cache(leak_check):
     result.stdout.fnmatch_lines(["*3 of 10 closed kernels are kept, no more with further sessions*"])
 
 
+@pytest.mark.thorough
 def test_callbacks_that_fail_are_told(run: Run) -> None:
     """A button of the page raises: nothing leaks, and the failure is not hidden."""
     result = run("def test_it(leak_check):\n    leak_check(raising)\n", "-W", "default")
@@ -334,6 +339,7 @@ def test_records_without_pytests_logging_are_no_trouble(run: Run, option: str) -
     result.assert_outcomes(passed=1)
 
 
+@pytest.mark.thorough
 def test_what_the_test_keeps_is_told_apart(run: Run) -> None:
     """A local variable of the test holds the widgets: by itself, or by a function of its own, or with `use`."""
     result = run("""
@@ -367,6 +373,7 @@ def test_it(leak_check):
     result.stdout.fnmatch_lines(["*this leaks*", "*module variable KEPT*"])
 
 
+@pytest.mark.thorough
 def test_a_failure_before_keeps_nothing(run: Run) -> None:
     """What an earlier test has left in sys.last_value, and pytest in its reports, is not the app's."""
     result = run("""
@@ -438,6 +445,7 @@ def test_it():
     result.assert_outcomes(passed=1)
 
 
+@pytest.mark.thorough
 def test_the_collector_is_left_as_it_was(run: Run) -> None:
     """On where it was on, off where it was off."""
     result = run("""
