@@ -203,8 +203,12 @@ async def test_who_is_not_there_makes_room_for_who_comes(serve: Serve) -> None:
             async with first.websocket() as late:
                 await late.wait_closed()
             assert (late.close_code, late.close_reason) == (4410, "evicted")
-            kernels = (await second.http.get("/resourcez")).json()["kernels"]
-            assert (kernels["total"], kernels["closed_total"], kernels["refused_total"]) == (1, {"evicted": 1}, 0)
+
+            async def is_down() -> bool:  # which it need not be when its page hears of it
+                kernels = (await second.http.get("/resourcez")).json()["kernels"]
+                return (kernels["total"], kernels["closed_total"], kernels["refused_total"]) == (1, {"evicted": 1}, 0)
+
+            await wait_until(is_down, what="the end of the kernel that made room")
 
 
 async def comms_of(socket: Any) -> list[str]:

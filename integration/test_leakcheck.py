@@ -102,6 +102,7 @@ def together(pages: list[Path], folder: Path) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 async def test_mended_they_are_none(run: Check, tmp_path: Path) -> None:
     """All twelve: a plateau, and nothing of any of them is kept."""
     result = await run(together(MENDED, tmp_path), sessions=len(MENDED))
