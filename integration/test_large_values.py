@@ -68,6 +68,7 @@ async def test_what_is_too_large_for_the_server_is_refused_by_name(launch: Launc
     await expect(page.locator(".widget-label")).to_have_text("nothing")
 
 
+@pytest.mark.thorough
 async def test_what_is_larger_than_all_that_may_wait_gets_there(launch: Launch, page: Page) -> None:
     """And is sent once: it is not cut off to come again."""
     env = {"SOLARA_KERNEL_OUTBOX_LIMIT": "1MB"}

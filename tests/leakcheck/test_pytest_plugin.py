@@ -99,6 +99,7 @@ def test_it(leak_check):
     result.stdout.fnmatch_lines(["*module variable CACHE*dict grows by 1.0 per session; newest*bytearray*"])
 
 
+@pytest.mark.thorough
 def test_an_app_is_checked_with_its_lifespan_and_all_its_pages(run: Run) -> None:
     """Starlette and FastAPI: the mounted KernelApp is found, and what its pages need was started."""
     result = run("""
@@ -306,12 +307,14 @@ def logs_widgets():
 """
 
 
+@pytest.mark.thorough
 def test_log_records_that_pytest_keeps_are_not_the_apps(run: Run) -> None:
     """A record holds what was logged, and pytest holds the record."""
     result = run(LOGS + "def test_it(leak_check):\n    assert leak_check(logs_widgets).never == 6\n")
     result.assert_outcomes(passed=1)
 
 
+@pytest.mark.thorough
 def test_a_leak_beside_the_log_records_is_found(run: Run) -> None:
     """The shortest way to the widget leads over the record, and the other one is named."""
     result = run(
@@ -333,6 +336,7 @@ def test_it(leak_check):
 
 
 @pytest.mark.parametrize("option", ["--tb=short", "-pno:logging"])
+@pytest.mark.thorough
 def test_records_without_pytests_logging_are_no_trouble(run: Run, option: str) -> None:
     """There is nobody who keeps them."""
     result = run(LOGS + "def test_it(leak_check):\n    leak_check(logs_widgets)\n", option)
@@ -362,6 +366,7 @@ def test_use(leak_check):
     assert "this leaks" not in text
 
 
+@pytest.mark.thorough
 def test_a_leak_beside_what_the_test_keeps_is_found(run: Run) -> None:
     """Both hold the same widgets; the app's own hold is the one that is named."""
     result = run("""
@@ -413,11 +418,15 @@ async def test_own(leak_check):
 @pytest.mark.parametrize(
     ("mark", "options"),
     [
-        ("", ["-o", "asyncio_mode=auto"]),
-        ("pytestmark = pytest.mark.asyncio", ["-o", "asyncio_mode=strict"]),
-        ("pytestmark = pytest.mark.anyio", ["-p", "no:asyncio", "-o", "addopts="]),
+        pytest.param("", ["-o", "asyncio_mode=auto"], id="asyncio auto", marks=pytest.mark.thorough),
+        pytest.param("pytestmark = pytest.mark.asyncio", ["-o", "asyncio_mode=strict"], id="asyncio strict"),
+        pytest.param(
+            "pytestmark = pytest.mark.anyio",
+            ["-p", "no:asyncio", "-o", "addopts="],
+            id="anyio",
+            marks=pytest.mark.thorough,
+        ),
     ],
-    ids=["asyncio auto", "asyncio strict", "anyio"],
 )
 def test_async_tests_use_the_same_fixture(run: Run, mark: str, options: list[str]) -> None:
     """Whoever runs them."""

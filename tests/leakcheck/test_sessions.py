@@ -114,6 +114,7 @@ def test_plain_values_leak_although_every_kernel_is_gone() -> None:
 
 
 @pytest.mark.uncovered
+@pytest.mark.thorough
 def test_everything_on_a_page_is_used() -> None:
     """Buttons are clicked, values changed, tabs opened, and what appears by that is used, too; nothing fails."""
     used: list[str] = []
@@ -155,6 +156,7 @@ def test_everything_on_a_page_is_used() -> None:
 
 
 @pytest.mark.uncovered
+@pytest.mark.thorough
 def test_every_core_widget_is_gone_by_reference_counting() -> None:
     """Used as a person would use it; none refuses what it is sent."""
     report = check(lambda: widgets.VBox(every_core_widget()), sessions=1, cycles=3)
