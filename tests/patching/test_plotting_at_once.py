@@ -27,7 +27,6 @@ def picture(number: int, turn: int) -> bytes:
 
 
 @pytest.mark.slow
-@pytest.mark.uncovered
 @pytest.mark.thorough
 def test_many_kernels_plot_at_once() -> None:
     """Each has the pictures that it has when it plots alone, in its own style."""
