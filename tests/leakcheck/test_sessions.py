@@ -35,7 +35,15 @@ def nothing_is_kept_for_the_next() -> Iterator[None]:
 
 
 @pytest.mark.uncovered
-@pytest.mark.parametrize("page", leaky.LEAKS, ids=lambda page: page.__name__)
+@pytest.mark.parametrize(
+    "page",
+    # Two take half a minute each.
+    [
+        pytest.param(page, marks=pytest.mark.thorough if page.__name__ in {"at_exit", "running_thread"} else ())
+        for page in leaky.LEAKS
+    ],
+    ids=lambda page: page.__name__,
+)
 def test_a_leak_is_found_and_its_place_named(page: leaky.Page) -> None:
     """Each of the twelve is a leak of one kernel per session, and a file and line of the page's module is named."""
     report = check(page, sessions=2, cycles=3)
@@ -49,6 +57,7 @@ def test_a_leak_is_found_and_its_place_named(page: leaky.Page) -> None:
 
 
 @pytest.mark.uncovered
+@pytest.mark.thorough
 def test_where_no_chain_has_a_line_of_the_app_the_one_that_made_it_is_named() -> None:
     """What C code or the standard library holds, a few traced sessions tell the line of."""
     report = check(KernelApp({"/first": leaky.finalized, "/second": leaky.root_handler}), sessions=1, cycles=3)
@@ -91,6 +100,7 @@ def filling_up() -> None:
 
 
 @pytest.mark.uncovered
+@pytest.mark.thorough
 def test_a_bound_that_comes_late_is_waited_for() -> None:
     """A cache that has just become full is no leak: where growth is all there is, more sessions are run."""
     report = check(filling_up, sessions=2, cycles=4)
